@@ -1,0 +1,44 @@
+//! Layouts, rings and state machines of Strait.
+//!
+//! `no_std`, no allocation, no operating system: this crate knows the bytes and the rules, a platform crate
+//! supplies shared memory, semaphores and clocks, and the `strait` crate is the API that most programs use.
+//!
+//! ```text
+//!  strait (std)            builders, RAII frames, errors with names, async
+//!    │
+//!  strait-core             zerobuffer   endpoint ─ ring ─ cursor ─ layout     rules of the protocol
+//!    │                     semaphore    glibc's sem_t over a futex            waiting
+//!    │                     shm          view, bytes                           the door from untrusted bytes to types
+//!    │                     platform     Segment, Signal, Liveness, Clock      what a port must supply
+//!  strait-platform-*       mmap, futex, flock, pidfd
+//! ```
+//!
+//! # Guarantees
+//!
+//! - Nothing a peer writes into shared memory makes this crate panic, loop without bound or touch memory outside
+//!   the segment: every word is loaded once, checked, and carried into the error.
+//! - No allocation. `cargo xtask no-std` builds the crate for Cortex-M0 and Cortex-M4 and looks for allocator symbols.
+//! - Every access to shared control words is atomic; every ordering is exercised under loom (`cargo xtask loom`).
+//!
+//! # 64-bit atomics
+//!
+//! The layouts are made of 64-bit words. Targets without 64-bit atomics need the feature `portable-atomic`; its
+//! fallback takes a critical section *of this program*, so there a ring connects an interrupt handler with the
+//! main loop, or two threads, but never two processes.
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(any(test, feature = "test-util"))]
+extern crate std;
+
+pub mod crc32c;
+pub mod name;
+pub mod platform;
+pub mod semaphore;
+pub mod shm;
+pub mod sync;
+#[cfg(all(any(test, feature = "test-util"), not(all(test, loom))))]
+pub mod testing;
+pub mod time;
+pub mod wire;
+pub mod zerobuffer;

@@ -1,0 +1,270 @@
+//! What a port to an operating system, or to bare metal, must supply.
+//!
+//! Core asks for little and says what it needs, not how a system is organised. [`FakePlatform`] (feature
+//! `test-util`) is the second implementation that keeps these traits honest; `tests/conformance` holds all to one suite.
+//!
+//! [`FakePlatform`]: crate::testing::FakePlatform
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::name::Name;
+use crate::time::Instant;
+
+/// A fixed span of memory that others may share.
+///
+/// A clone is another handle to the same memory.
+///
+/// # Safety
+/// `base()` is 64-byte aligned and valid for reads and writes of `len()` bytes, at the same address, until the
+/// value and every clone of it are dropped. Nobody in this process holds a Rust reference into it except through
+/// [`shm`](crate::shm).
+#[expect(unsafe_code, reason = "declares what an implementation promises")]
+pub unsafe trait Segment: Clone + fmt::Debug {
+    /// The first byte.
+    fn base(&self) -> NonNull<u8>;
+
+    /// Length in bytes; never changes.
+    fn len(&self) -> usize;
+
+    /// Whether there are no bytes at all.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that the object behind the mapping has now. Touching bytes beyond it would kill the process, so the
+    /// endpoints ask before they hand out a frame. Memory that cannot shrink keeps the default.
+    fn backed_len(&self) -> usize {
+        self.len()
+    }
+
+    /// Whether the object can still be found under its name. `false` proves that its owner has gone or replaced it.
+    fn is_linked(&self) -> bool {
+        true
+    }
+
+    /// Takes the writer's lock on this handle, held until every clone of it is dropped; `false` if another handle
+    /// holds it. It proves a writer alive that cannot be seen as a process, and is invisible to implementations that
+    /// do not know it. Where there is none, the default succeeds.
+    fn lock_as_writer(&self) -> bool {
+        true
+    }
+
+    /// Whether another handle holds the writer's lock. The default knows none.
+    fn is_writer_locked(&self) -> bool {
+        false
+    }
+}
+
+/// A counting semaphore that lives outside this process and has one waiter at most.
+///
+/// Counting and waiting are two steps: [`wait`](Signal::wait) returns when a permit is there and leaves it,
+/// [`take`](Signal::take) removes permits and never waits.
+pub trait Signal: fmt::Debug {
+    /// What the system says when it fails.
+    type Error: PlatformError;
+
+    /// Adds a permit and wakes the waiter. Publishes every store made before it to whoever sees the permit.
+    ///
+    /// # Errors
+    /// At 2³¹ − 1 permits, or when the system fails.
+    fn post(&self) -> Result<(), Self::Error>;
+
+    /// Permits there are now. Seeing one also shows what its poster stored before.
+    fn permits(&self) -> u32;
+
+    /// Removes up to `count` permits; returns how many.
+    fn take(&self, count: u32) -> u32;
+
+    /// Waits until a permit is there; `false` if `until` came first. The permit stays.
+    ///
+    /// # Errors
+    /// When the system fails. An interruption by a signal handler is not an error.
+    fn wait(&self, until: Instant) -> Result<bool, Self::Error>;
+}
+
+/// A process identifier as it stands in shared memory: any 64 bits a peer put there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pid(pub u64);
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A process kept in view, so that another one with the same number later is not taken for it.
+pub trait Watch: fmt::Debug {
+    /// Its number.
+    fn pid(&self) -> Pid;
+    /// Whether it still runs. Once `false`, always `false`. A process that has exited but is not yet reaped is gone.
+    fn is_alive(&self) -> bool;
+    /// Whether it was ever seen running from here. A process in another PID namespace never is.
+    fn was_seen(&self) -> bool;
+}
+
+/// Who we are, and whether others still run.
+pub trait Liveness {
+    /// A process kept in view.
+    type Watch: Watch;
+    /// The number others know this process by.
+    fn this(&self) -> Pid;
+    /// Starts to watch `pid`.
+    fn watch(&self, pid: Pid) -> Self::Watch;
+}
+
+/// A monotonic clock, and the processor to give away.
+pub trait Clock {
+    /// The time now. Never goes backwards.
+    fn now(&self) -> Instant;
+    /// Lets another thread run where there is a scheduler.
+    fn yield_now(&self) {
+        crate::sync::spin_loop();
+    }
+    /// How long waits spin and yield before they block here.
+    fn wait_policy(&self) -> WaitPolicy {
+        WaitPolicy::default()
+    }
+}
+
+/// How long a wait spins and yields before it blocks. Spinning is learned within these bounds: a wait that spinning
+/// ended doubles the next one's spin, one that had to block halves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitPolicy {
+    /// Fewest polls of the shared word before yielding.
+    pub min_spins: u32,
+    /// Most polls of the shared word before yielding.
+    pub max_spins: u32,
+    /// Yields of the processor, each followed by a poll, before blocking.
+    pub yields: u32,
+}
+
+impl Default for WaitPolicy {
+    /// 50 to 4000 polls (about 1 to 40 µs), then two yields: about one wake-up's cost (DESIGN.md, "Waiting").
+    fn default() -> Self {
+        Self { min_spins: 50, max_spins: 4000, yields: 2 }
+    }
+}
+
+impl WaitPolicy {
+    /// Blocks at once: for one processor, or where its time is dearer than latency.
+    pub const BLOCK: Self = Self { min_spins: 0, max_spins: 0, yields: 0 };
+}
+
+/// Who may open what is created: permission bits and an owning group, as far as the system has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// POSIX permission bits, applied whatever the umask.
+    pub mode: u32,
+    /// Numeric group that shall own the objects; `None` keeps the creator's.
+    pub group: Option<u32>,
+}
+
+impl Default for Access {
+    /// Mode 0600: this user alone.
+    fn default() -> Self {
+        Self { mode: 0o600, group: None }
+    }
+}
+
+/// What went wrong, as far as core decides by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// No object of that name.
+    NotFound,
+    /// An object of that name is there.
+    AlreadyExists,
+    /// This process may not.
+    PermissionDenied,
+    /// Memory or disk is full.
+    NoSpace,
+    /// Another process holds it.
+    Busy,
+    /// An object is there but is not what was expected (wrong type, wrong size, a link).
+    Unsuitable,
+    /// An object is there but empty: somebody is creating it, or died doing so.
+    Incomplete,
+    /// Anything else.
+    Other,
+}
+
+/// An error of a platform: what failed and how core may act on it.
+pub trait PlatformError: core::error::Error + 'static {
+    /// How core may act on it.
+    fn kind(&self) -> FaultKind;
+}
+
+/// Whether somebody holds a name's lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockState {
+    /// No lock of that name exists here. (It may in another container.)
+    Absent,
+    /// A lock exists and nobody holds it: its owner ended without cleaning up.
+    Free,
+    /// A running process holds it.
+    Held,
+}
+
+/// Names to resources. A clone is another handle to the same platform.
+pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
+    /// Shared memory.
+    type Segment: Segment;
+    /// A semaphore. A clone is another handle to the same one.
+    type Signal: Signal<Error = Self::Error> + Clone;
+    /// Held exclusively by one process for as long as the value lives; dropping it removes it.
+    type Lock: fmt::Debug;
+    /// What the system says when it fails.
+    type Error: PlatformError;
+
+    /// Creates a zeroed segment of `len` bytes, every page of it reserved.
+    ///
+    /// # Errors
+    /// [`FaultKind::AlreadyExists`], [`FaultKind::NoSpace`], [`FaultKind::PermissionDenied`] or others; nothing is
+    /// left behind then.
+    fn create_segment(&self, name: &Name, len: usize, access: Access) -> Result<Self::Segment, Self::Error>;
+
+    /// Opens an existing segment, whole.
+    ///
+    /// # Errors
+    /// [`FaultKind::NotFound`] and others.
+    fn open_segment(&self, name: &Name) -> Result<Self::Segment, Self::Error>;
+
+    /// Creates a semaphore with no permits.
+    ///
+    /// # Errors
+    /// As [`create_segment`](Self::create_segment).
+    fn create_signal(&self, name: &Name, access: Access) -> Result<Self::Signal, Self::Error>;
+
+    /// Opens an existing semaphore.
+    ///
+    /// # Errors
+    /// [`FaultKind::NotFound`] and others.
+    fn open_signal(&self, name: &Name) -> Result<Self::Signal, Self::Error>;
+
+    /// Takes the name's lock, in every place where implementations of the protocol look for it.
+    ///
+    /// # Errors
+    /// [`FaultKind::Busy`] if a running process holds it, in any of those places.
+    fn lock(&self, name: &Name, access: Access) -> Result<Self::Lock, Self::Error>;
+
+    /// Whether somebody holds the name's lock. Leaves it as it is.
+    fn probe_lock(&self, name: &Name) -> LockState;
+
+    /// Whether `pid` runs and is old enough to have created `segment`: a younger process only reuses the number.
+    fn may_own(&self, segment: &Self::Segment, pid: Pid) -> bool;
+
+    /// Whether other users may write the segment: then what was checked may change before it is used.
+    fn is_shared_widely(&self, segment: &Self::Segment) -> bool;
+
+    /// Removes the segment of that name; an absent one is no error.
+    ///
+    /// # Errors
+    /// [`FaultKind::PermissionDenied`] and others.
+    fn remove_segment(&self, name: &Name) -> Result<(), Self::Error>;
+
+    /// Removes the semaphore of that name; an absent one is no error.
+    ///
+    /// # Errors
+    /// [`FaultKind::PermissionDenied`] and others.
+    fn remove_signal(&self, name: &Name) -> Result<(), Self::Error>;
+}

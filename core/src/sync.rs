@@ -1,0 +1,119 @@
+//! Words that two processes share, and the one place that names atomics: loom swaps them here.
+//!
+//! The newtypes fix the byte order (little-endian) and offer no `SeqCst` access, so neither can be got wrong
+//! elsewhere. Under `cfg(all(test, loom))` they are loom's; a downstream crate's loom run does not change them.
+#![expect(clippy::disallowed_types, reason = "this is the facade that the lint points to")]
+
+pub use core::sync::atomic::Ordering;
+
+#[cfg(all(not(all(test, loom)), not(feature = "portable-atomic")))]
+use core::sync::atomic as raw;
+#[cfg(all(test, loom))]
+use loom::sync::atomic as raw;
+#[cfg(all(not(all(test, loom)), feature = "portable-atomic"))]
+use portable_atomic as raw;
+
+/// A little-endian `u32` that two processes share.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct SharedU32(raw::AtomicU32);
+
+/// A little-endian `u64` that two processes share.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct SharedU64(raw::AtomicU64);
+
+impl SharedU32 {
+    /// A word holding `value`.
+    pub fn new(value: u32) -> Self {
+        Self(raw::AtomicU32::new(value.to_le()))
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> u32 {
+        u32::from_le(self.0.load(order))
+    }
+
+    pub(crate) fn store(&self, value: u32, order: Ordering) {
+        self.0.store(value.to_le(), order);
+    }
+}
+
+impl SharedU64 {
+    /// A word holding `value`.
+    pub fn new(value: u64) -> Self {
+        Self(raw::AtomicU64::new(value.to_le()))
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> u64 {
+        u64::from_le(self.0.load(order))
+    }
+
+    pub(crate) fn store(&self, value: u64, order: Ordering) {
+        self.0.store(value.to_le(), order);
+    }
+
+    /// Replaces `current` by `new`; fails with the value found.
+    pub(crate) fn compare_exchange(&self, current: u64, new: u64, success: Ordering) -> Result<u64, u64> {
+        match self.0.compare_exchange(current.to_le(), new.to_le(), success, Ordering::Relaxed) {
+            Ok(found) => Ok(u64::from_le(found)),
+            Err(found) => Err(u64::from_le(found)),
+        }
+    }
+
+    /// Adds `value`, wrapping; returns what was there before.
+    pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+        #[cfg(target_endian = "little")]
+        return self.0.fetch_add(value, order);
+        #[cfg(target_endian = "big")]
+        return self.update(order, |found| found.wrapping_add(value));
+    }
+
+    /// Subtracts `value`, wrapping; returns what was there before.
+    pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
+        self.fetch_add(value.wrapping_neg(), order)
+    }
+
+    #[cfg(target_endian = "big")]
+    fn update(&self, order: Ordering, change: impl Fn(u64) -> u64) -> u64 {
+        let mut found = self.load(Ordering::Relaxed);
+        loop {
+            match self.compare_exchange(found, change(found), order) {
+                Ok(before) => return before,
+                Err(now) => found = now,
+            }
+        }
+    }
+}
+
+/// Orders every access before it against every access after it, in both processes that do so.
+pub(crate) fn full_fence() {
+    raw::fence(Ordering::SeqCst);
+}
+
+/// One turn of a spin loop: a processor hint, and under loom a point where others run.
+pub(crate) fn spin_loop() {
+    #[cfg(all(test, loom))]
+    loom::thread::yield_now();
+    #[cfg(not(all(test, loom)))]
+    core::hint::spin_loop();
+}
+
+#[cfg(not(all(test, loom)))]
+const _: () = {
+    assert!(size_of::<SharedU32>() == 4 && align_of::<SharedU32>() == 4);
+    assert!(size_of::<SharedU64>() == 8);
+};
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_little_endian_in_memory() {
+        let word = SharedU64::new(0x0102_0304_0506_0708);
+        assert_eq!(word.load(Ordering::Relaxed), 0x0102_0304_0506_0708);
+        assert_eq!(word.fetch_add(1, Ordering::Relaxed), 0x0102_0304_0506_0708);
+        assert_eq!(word.fetch_sub(2, Ordering::Relaxed), 0x0102_0304_0506_0709);
+        assert_eq!(word.load(Ordering::Relaxed), 0x0102_0304_0506_0707);
+    }
+}

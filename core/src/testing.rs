@@ -1,0 +1,443 @@
+//! An operating system for tests: shared memory, semaphores, locks and processes inside one process, with faults.
+#![expect(unsafe_code, reason = "hands out heap memory as a segment")]
+
+use core::ptr::NonNull;
+use std::boxed::Box;
+use std::collections::BTreeMap;
+use std::string::{String, ToString};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::vec::Vec;
+
+use crate::name::Name;
+use crate::platform::{
+    Access, Clock, FaultKind, Liveness, LockState, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy,
+    Watch,
+};
+use crate::time::Instant;
+
+/// 64 bytes, aligned as a segment must be.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+#[derive(Debug)]
+struct Heap {
+    lines: NonNull<Line>,
+    count: usize,
+    len: usize,
+    state: Mutex<HeapState>,
+}
+
+#[derive(Debug)]
+struct HeapState {
+    backed_len: usize,
+    linked: bool,
+}
+
+// SAFETY: the memory is only reached through `Segment`'s contract, the rest is behind a mutex.
+unsafe impl Send for Heap {}
+// SAFETY: as above.
+unsafe impl Sync for Heap {}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        let slice = core::ptr::slice_from_raw_parts_mut(self.lines.as_ptr(), self.count);
+        // SAFETY: made by `Box::into_raw` of a slice of `count` lines in `HeapSegment::new`, dropped once.
+        drop(unsafe { Box::from_raw(slice) });
+    }
+}
+
+/// A zeroed segment on the heap.
+#[derive(Clone, Debug)]
+pub struct HeapSegment(Arc<Heap>);
+
+impl HeapSegment {
+    /// `len` zeroed bytes.
+    pub fn new(len: usize) -> Self {
+        let lines: Box<[Line]> = std::vec![Line([0; 64]); len.div_ceil(64).max(1)].into_boxed_slice();
+        let count = lines.len();
+        let state = Mutex::new(HeapState { backed_len: len, linked: true });
+        let lines = NonNull::new(Box::into_raw(lines).cast::<Line>()).expect("a box is not null");
+        Self(Arc::new(Heap { lines, count, len, state }))
+    }
+
+    /// Overwrites bytes, as a peer that keeps no rule would.
+    pub fn scribble(&self, offset: usize, bytes: &[u8]) {
+        assert!(offset + bytes.len() <= self.0.len, "scribbles inside");
+        for (at, byte) in bytes.iter().enumerate() {
+            // SAFETY: inside, as asserted.
+            let to = unsafe { self.base().add(offset + at) };
+            // SAFETY: inside; volatile, because other threads may look.
+            unsafe { to.as_ptr().write_volatile(*byte) };
+        }
+    }
+
+    /// Overwrites an aligned word in one piece, as a peer would.
+    pub fn scribble_u64(&self, offset: usize, value: u64) {
+        let word =
+            crate::shm::view::<crate::testing::Word, Self>(self, offset).expect("an aligned word inside");
+        word.0.store(value, crate::sync::Ordering::Release);
+    }
+
+    /// Reads bytes.
+    pub fn bytes(&self, offset: usize, len: usize) -> Vec<u8> {
+        assert!(offset + len <= self.0.len, "reads inside");
+        (offset..offset + len)
+            .map(|at| {
+                // SAFETY: inside, as asserted.
+                let from = unsafe { self.base().add(at) };
+                // SAFETY: inside; volatile, because other threads may write.
+                unsafe { from.as_ptr().read_volatile() }
+            })
+            .collect()
+    }
+
+    /// Reports only `len` bytes as backed from now on, as after `ftruncate` by somebody else.
+    pub fn truncate(&self, len: usize) {
+        lock(&self.0.state).backed_len = len;
+    }
+
+    fn unlink(&self) {
+        lock(&self.0.state).linked = false;
+    }
+}
+
+#[repr(C)]
+pub(crate) struct Word(pub(crate) crate::sync::SharedU64);
+// SAFETY: one shared word.
+unsafe impl crate::shm::SharedLayout for Word {}
+
+// SAFETY: `Line` is 64-byte aligned, the heap memory lives until the last clone is dropped and never moves, and no
+// references into it are made here.
+unsafe impl Segment for HeapSegment {
+    fn base(&self) -> NonNull<u8> {
+        self.0.lines.cast()
+    }
+    fn len(&self) -> usize {
+        self.0.len
+    }
+    fn backed_len(&self) -> usize {
+        lock(&self.0.state).backed_len
+    }
+    fn is_linked(&self) -> bool {
+        lock(&self.0.state).linked
+    }
+}
+
+/// A semaphore inside one process.
+#[derive(Clone, Debug)]
+pub struct FakeSignal(Arc<(Mutex<u32>, Condvar)>);
+
+impl FakeSignal {
+    fn new() -> Self {
+        Self(Arc::new((Mutex::new(0), Condvar::new())))
+    }
+
+    /// Sets the number of permits, as a peer that keeps no rule would.
+    pub fn set(&self, permits: u32) {
+        *lock(&self.0.0) = permits;
+        self.0.1.notify_all();
+    }
+}
+
+impl Signal for FakeSignal {
+    type Error = FakeError;
+
+    fn post(&self) -> Result<(), FakeError> {
+        let mut permits = lock(&self.0.0);
+        if *permits >= crate::semaphore::MAX_PERMITS {
+            return Err(FakeError { call: "post", kind: FaultKind::Other });
+        }
+        *permits += 1;
+        self.0.1.notify_all();
+        Ok(())
+    }
+
+    fn permits(&self) -> u32 {
+        *lock(&self.0.0)
+    }
+
+    fn take(&self, count: u32) -> u32 {
+        let mut permits = lock(&self.0.0);
+        let taken = count.min(*permits);
+        *permits -= taken;
+        taken
+    }
+
+    fn wait(&self, until: Instant) -> Result<bool, FakeError> {
+        let mut permits = lock(&self.0.0);
+        loop {
+            if *permits > 0 {
+                return Ok(true);
+            }
+            let left = until.saturating_since(real_now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            permits = self.0.1.wait_timeout(permits, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// A fault of the fake system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{call} failed: {kind:?}")]
+pub struct FakeError {
+    /// The call that failed.
+    pub call: &'static str,
+    /// How.
+    pub kind: FaultKind,
+}
+
+impl PlatformError for FakeError {
+    fn kind(&self) -> FaultKind {
+        self.kind
+    }
+}
+
+#[derive(Debug, Default)]
+struct World {
+    segments: BTreeMap<String, HeapSegment>,
+    signals: BTreeMap<String, FakeSignal>,
+    /// Holder of each lock; `None` once its process has died.
+    locks: BTreeMap<String, Option<Pid>>,
+    dead: Vec<Pid>,
+    /// Calls until the next one fails, and how it fails.
+    fault: Option<(u32, FaultKind)>,
+    calls: u32,
+}
+
+/// One process's view of a fake operating system.
+#[derive(Clone, Debug)]
+pub struct FakePlatform {
+    world: Arc<Mutex<World>>,
+    this: Pid,
+}
+
+impl Default for FakePlatform {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FakePlatform {
+    /// A new system, seen by process 1.
+    pub fn new() -> Self {
+        Self { world: Arc::default(), this: Pid(1) }
+    }
+
+    /// The same system seen by another process.
+    pub fn process(&self, pid: u64) -> Self {
+        Self { world: Arc::clone(&self.world), this: Pid(pid) }
+    }
+
+    /// Kills `pid`: its locks are free from now on, and it no longer runs. Whatever it mapped stays as it is.
+    pub fn kill(&self, pid: u64) {
+        let mut world = lock(&self.world);
+        world.dead.push(Pid(pid));
+        for holder in world.locks.values_mut() {
+            if *holder == Some(Pid(pid)) {
+                *holder = None;
+            }
+        }
+    }
+
+    /// Lets the call after the next `calls` fail with `kind`, once.
+    pub fn fail_after(&self, calls: u32, kind: FaultKind) {
+        lock(&self.world).fault = Some((calls, kind));
+    }
+
+    /// Platform calls made so far.
+    pub fn calls(&self) -> u32 {
+        lock(&self.world).calls
+    }
+
+    /// Names of everything that exists: segments, signals and locks.
+    pub fn leftovers(&self) -> Vec<String> {
+        let world = lock(&self.world);
+        let names = world.segments.keys().chain(world.signals.keys()).chain(world.locks.keys());
+        names.cloned().collect()
+    }
+
+    /// The segment of that name.
+    pub fn segment(&self, name: &str) -> HeapSegment {
+        lock(&self.world).segments.get(name).expect("segment exists").clone()
+    }
+
+    /// The signal of that name.
+    pub fn signal(&self, name: &str) -> FakeSignal {
+        lock(&self.world).signals.get(name).expect("signal exists").clone()
+    }
+
+    fn enter(&self, call: &'static str) -> Result<MutexGuard<'_, World>, FakeError> {
+        let mut world = lock(&self.world);
+        world.calls += 1;
+        match world.fault {
+            Some((0, kind)) => {
+                world.fault = None;
+                Err(FakeError { call, kind })
+            }
+            Some((calls, kind)) => {
+                world.fault = Some((calls - 1, kind));
+                Ok(world)
+            }
+            None => Ok(world),
+        }
+    }
+}
+
+/// A process of the fake system.
+#[derive(Debug)]
+pub struct FakeWatch {
+    world: Arc<Mutex<World>>,
+    pid: Pid,
+    seen: bool,
+}
+
+impl Watch for FakeWatch {
+    fn pid(&self) -> Pid {
+        self.pid
+    }
+    fn is_alive(&self) -> bool {
+        self.seen && !lock(&self.world).dead.contains(&self.pid)
+    }
+    fn was_seen(&self) -> bool {
+        self.seen
+    }
+}
+
+impl Liveness for FakePlatform {
+    type Watch = FakeWatch;
+    fn this(&self) -> Pid {
+        self.this
+    }
+    fn watch(&self, pid: Pid) -> FakeWatch {
+        // Processes of the fake system have small numbers.
+        let seen = pid.0 != 0 && pid.0 < 1000 && !lock(&self.world).dead.contains(&pid);
+        FakeWatch { world: Arc::clone(&self.world), pid, seen }
+    }
+}
+
+impl Clock for FakePlatform {
+    fn now(&self) -> Instant {
+        real_now()
+    }
+    fn yield_now(&self) {
+        std::thread::yield_now();
+    }
+    fn wait_policy(&self) -> WaitPolicy {
+        WaitPolicy { min_spins: 1, max_spins: 50, yields: 1 }
+    }
+}
+
+/// A lock of the fake system.
+#[derive(Debug)]
+pub struct FakeLock {
+    world: Arc<Mutex<World>>,
+    name: String,
+    holder: Pid,
+}
+
+impl Drop for FakeLock {
+    fn drop(&mut self) {
+        let mut world = lock(&self.world);
+        if world.locks.get(&self.name) == Some(&Some(self.holder)) {
+            world.locks.remove(&self.name);
+        }
+    }
+}
+
+fn lock_name(name: &Name) -> String {
+    std::format!("{name}.lock")
+}
+
+impl Platform for FakePlatform {
+    type Segment = HeapSegment;
+    type Signal = FakeSignal;
+    type Lock = FakeLock;
+    type Error = FakeError;
+
+    fn create_segment(&self, name: &Name, len: usize, _access: Access) -> Result<HeapSegment, FakeError> {
+        let mut world = self.enter("create_segment")?;
+        if world.segments.contains_key(name.as_str()) {
+            return Err(FakeError { call: "create_segment", kind: FaultKind::AlreadyExists });
+        }
+        let segment = HeapSegment::new(len);
+        world.segments.insert(name.to_string(), segment.clone());
+        Ok(segment)
+    }
+
+    fn open_segment(&self, name: &Name) -> Result<HeapSegment, FakeError> {
+        let world = self.enter("open_segment")?;
+        let missing = FakeError { call: "open_segment", kind: FaultKind::NotFound };
+        world.segments.get(name.as_str()).cloned().ok_or(missing)
+    }
+
+    fn create_signal(&self, name: &Name, _access: Access) -> Result<FakeSignal, FakeError> {
+        let mut world = self.enter("create_signal")?;
+        if world.signals.contains_key(name.as_str()) {
+            return Err(FakeError { call: "create_signal", kind: FaultKind::AlreadyExists });
+        }
+        let signal = FakeSignal::new();
+        world.signals.insert(name.to_string(), signal.clone());
+        Ok(signal)
+    }
+
+    fn open_signal(&self, name: &Name) -> Result<FakeSignal, FakeError> {
+        let world = self.enter("open_signal")?;
+        let missing = FakeError { call: "open_signal", kind: FaultKind::NotFound };
+        world.signals.get(name.as_str()).cloned().ok_or(missing)
+    }
+
+    fn lock(&self, name: &Name, _access: Access) -> Result<FakeLock, FakeError> {
+        let mut world = self.enter("lock")?;
+        let name = lock_name(name);
+        if matches!(world.locks.get(&name), Some(Some(_))) {
+            return Err(FakeError { call: "lock", kind: FaultKind::Busy });
+        }
+        world.locks.insert(name.clone(), Some(self.this));
+        Ok(FakeLock { world: Arc::clone(&self.world), name, holder: self.this })
+    }
+
+    fn probe_lock(&self, name: &Name) -> LockState {
+        match lock(&self.world).locks.get(&lock_name(name)) {
+            None => LockState::Absent,
+            Some(None) => LockState::Free,
+            Some(Some(_)) => LockState::Held,
+        }
+    }
+
+    fn may_own(&self, _segment: &HeapSegment, pid: Pid) -> bool {
+        self.watch(pid).is_alive()
+    }
+
+    fn is_shared_widely(&self, _segment: &HeapSegment) -> bool {
+        false
+    }
+
+    fn remove_segment(&self, name: &Name) -> Result<(), FakeError> {
+        let mut world = self.enter("remove_segment")?;
+        if let Some(segment) = world.segments.remove(name.as_str()) {
+            segment.unlink();
+        }
+        Ok(())
+    }
+
+    fn remove_signal(&self, name: &Name) -> Result<(), FakeError> {
+        self.enter("remove_signal")?.signals.remove(name.as_str());
+        Ok(())
+    }
+}
+
+fn real_now() -> Instant {
+    use std::sync::OnceLock;
+    use std::time::Instant as StdInstant;
+    static EPOCH: OnceLock<StdInstant> = OnceLock::new();
+    let since: Duration = EPOCH.get_or_init(StdInstant::now).elapsed();
+    Instant::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

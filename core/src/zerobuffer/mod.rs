@@ -1,0 +1,55 @@
+//! ZeroBuffer v1: frames through a shared-memory ring, one writer, one reader.
+//!
+//! ```text
+//!  segment NAME     0            128               128 + metadata_size              end
+//!                   ├── OIEB ────┼── metadata ─────┼── payload ring ─────────────────┤
+//!                     counters     u64 length        frame │ frame │ … │ wrap marker
+//!                     positions    then bytes        16-byte header + data, unaligned
+//!                     pids
+//!  semaphore sem-w-NAME   one permit per unread frame      writer posts, reader takes
+//!  semaphore sem-r-NAME   "space was returned"             reader posts, writer takes
+//!  lock NAME.lock         held by the reader for its life
+//! ```
+//!
+//! The reader creates all of it and removes it when it closes; the writer connects. What differs from the existing
+//! implementations, all of it invisible to them:
+//!
+//! - the writer never leaves a tail of 1 to 15 bytes, too small for a wrap marker ([`cursor`]);
+//! - the writer starts over at the ring's start when it is empty and a frame fits nowhere else ([`cursor`]);
+//! - the reader accepts such a tail from others, returns space strictly in frame order, and may return the space of
+//!   small frames a little late ([`ring`]);
+//! - permits are taken in batches, and `sem-r` is posted only when it is 0 ([`endpoint`]).
+//!
+//! | file | question it answers |
+//! |---|---|
+//! | [`layout`] | which byte means what |
+//! | [`cursor`] | where the next frame goes: arithmetic without memory |
+//! | [`ring`] | how a frame is published, claimed and released |
+//! | [`release`] | which bytes may be returned when frames are released out of order |
+//! | [`metadata`] | the write-once block |
+//! | [`reader`], [`writer`] | attaching, waiting, and what happens when the other end dies |
+//! | [`inspect`] | what a buffer holds, changing nothing |
+//!
+//! Source: modelingevolution/zerobuffer@5d3e0c4, `PROTOCOL.md` and the C++, C# and Python implementations.
+
+pub mod cursor;
+mod error;
+#[cfg(not(all(test, loom)))]
+pub mod inspect;
+pub mod layout;
+#[cfg(all(test, loom))]
+mod loom_tests;
+pub mod metadata;
+pub mod reader;
+pub mod release;
+pub mod ring;
+#[cfg(all(test, not(loom)))]
+mod tests;
+mod wait;
+pub mod writer;
+
+pub use error::{AttachError, Corrupt, CreateError, MetadataError, ReadError, WriteError};
+pub use layout::{Config, FRAME_OVERHEAD, FrameHeader, Geometry, Oieb};
+pub use reader::{Claimed, ReaderEndpoint, Returner};
+pub use ring::Counters;
+pub use writer::{Reserved, WriterEndpoint};

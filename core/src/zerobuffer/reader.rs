@@ -1,0 +1,601 @@
+//! The reading end: creating the buffer, waiting for frames, returning space, and noticing that the writer is gone.
+
+use super::error::{CreateError, MetadataError, ReadError};
+use super::layout::{Config, Geometry, OIEB_SIZE, Oieb};
+use super::metadata;
+pub use super::ring::Claimed;
+use super::ring::{Buffer, Consumer, Counters, NoFrame, RingMemory, return_space};
+use super::wait::{Backoff, Idle, Waited, Waiting, wait};
+use super::writer::{DATA_READY, RECHECK_SIZE, SPACE_FREE, backed};
+use crate::name::Name;
+use crate::platform::{Access, FaultKind, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch};
+use crate::shm::view;
+use crate::sync::{Ordering, full_fence};
+use crate::time::{Deadline, Instant};
+
+/// Permits claimed before they are taken from the semaphore: a read-modify-write per so many frames.
+const TAKE_AFTER: u32 = 64;
+
+/// The consumer with its signals: everything of a reader that needs no names.
+#[derive(Debug)]
+pub(super) struct ReaderHalf<M, S> {
+    pub(super) consumer: Consumer<M>,
+    pub(super) data_ready: S,
+    pub(super) space_free: S,
+    /// Permits seen when last looked, less those taken since.
+    known: u32,
+    /// Of those, used for frames claimed but still standing in the semaphore.
+    used: u32,
+}
+
+impl<M: RingMemory, S: Signal> ReaderHalf<M, S> {
+    pub(super) fn new(consumer: Consumer<M>, data_ready: S, space_free: S) -> Self {
+        Self { consumer, data_ready, space_free, known: 0, used: 0 }
+    }
+
+    /// Claims the next frame if a permit announces it. `held` tells the bytes claimed and not yet returned.
+    pub(super) fn try_claim(&mut self, held: impl Fn() -> u64) -> Result<Option<Claimed>, NoFrame> {
+        if self.known <= self.used {
+            // Shows everything its poster stored before: the frame, the counters.
+            self.known = self.data_ready.permits();
+            if self.known <= self.used {
+                return Ok(None);
+            }
+            self.consumer.refresh(held).map_err(NoFrame::Corrupt)?;
+        }
+        match self.consumer.claim() {
+            Ok(claimed) => {
+                self.used = self.used.saturating_add(1);
+                if self.used >= TAKE_AFTER {
+                    self.settle();
+                }
+                Ok(Some(claimed))
+            }
+            Err(NoFrame::Nothing) => {
+                // More permits than frames: a frame recovered earlier was announced after all.
+                self.used = self.known;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes from the semaphore the permits that were used.
+    pub(super) fn settle(&mut self) {
+        // Fewer are there only if somebody else takes them: then there is nothing left to account for.
+        self.data_ready.take(self.used);
+        self.known = self.known.saturating_sub(self.used);
+        self.used = 0;
+    }
+
+    /// Whether a look is worth while.
+    pub(super) fn is_ready(&self) -> bool {
+        self.data_ready.permits() > self.used
+    }
+
+    /// Claims a frame that is committed but was never announced. Only when its writer cannot announce it any more, or
+    /// had a whole slice of time to do so.
+    pub(super) fn try_recover(&mut self, held: impl Fn() -> u64) -> Result<Option<Claimed>, NoFrame> {
+        if !self.consumer.is_ahead() {
+            return Ok(None);
+        }
+        self.consumer.refresh(held).map_err(NoFrame::Corrupt)?;
+        match self.consumer.claim() {
+            Ok(claimed) => {
+                self.consumer.counters.recovered = self.consumer.counters.recovered.wrapping_add(1);
+                Ok(Some(claimed))
+            }
+            Err(NoFrame::Nothing) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Marks `cost` bytes as released. They go back at once, unless they are few and more frames are known to wait.
+    pub(super) fn release(&mut self, cost: u64) -> Result<(), ReadError<S::Error>> {
+        self.consumer.release(cost);
+        if self.known <= self.used || self.consumer.should_return() {
+            self.return_pending()?;
+        }
+        Ok(())
+    }
+
+    /// Returns everything that was released.
+    pub(super) fn return_pending(&mut self) -> Result<(), ReadError<S::Error>> {
+        if self.consumer.return_pending().map_err(ReadError::Corrupt)? {
+            announce_space(&self.space_free).map_err(ReadError::System)?;
+        }
+        Ok(())
+    }
+}
+
+/// Posts `space_free`, unless a permit is there already: the writer uses up every old permit before it sleeps, and
+/// looks at the free bytes after that. This also keeps the semaphore from overflowing.
+fn announce_space<S: Signal>(space_free: &S) -> Result<(), S::Error> {
+    // Pairs with the fence in `forget_permits`.
+    full_fence();
+    if space_free.permits() == 0 { space_free.post() } else { Ok(()) }
+}
+
+/// Returns space of frames released away from their reader, on any thread.
+#[derive(Debug)]
+pub struct Returner<P: Platform> {
+    buffer: Buffer<P::Segment>,
+    space_free: P::Signal,
+}
+
+impl<P: Platform> Returner<P> {
+    /// Gives `bytes` of ring back to the writer, and wakes it. They must be those of the oldest frames held.
+    ///
+    /// # Errors
+    /// [`ReadError::Truncated`], [`ReadError::Corrupt`] or [`ReadError::System`].
+    pub fn return_space(&self, bytes: u64) -> Result<(), ReadError<P::Error>> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        backed(self.buffer.segment()).map_err(|(found, needed)| ReadError::Truncated { found, needed })?;
+        return_space(&self.buffer, bytes).map_err(ReadError::Corrupt)?;
+        announce_space(&self.space_free).map_err(ReadError::System)
+    }
+
+    /// The frame's bytes, in shared memory.
+    pub fn bytes<'a>(&'a self, claimed: &'a Claimed) -> &'a [u8] {
+        lend(&self.buffer, claimed)
+    }
+}
+
+fn lend<'a, S: Segment>(buffer: &'a Buffer<S>, claimed: &'a Claimed) -> &'a [u8] {
+    let payload = buffer.payload();
+    #[expect(unsafe_code, reason = "the reader's turn")]
+    // SAFETY: from claim to release the protocol forbids the writer to touch the range, and `claimed`, which cannot
+    // be copied, is borrowed for as long as the slice. A process that breaks the protocol may change the bytes: the
+    // trust contract of `crate::shm`.
+    let bytes = unsafe { payload.slice(claimed.position, claimed.len()) };
+    // A frame of another endpoint may lie outside; it has no bytes here.
+    bytes.unwrap_or_default()
+}
+
+/// What exists only while this reader does; dropping it removes everything, the lock last.
+#[derive(Debug)]
+struct Owned<P: Platform> {
+    platform: P,
+    name: Name,
+    segment: Option<P::Segment>,
+    signals: u8,
+    // Declared last: released, and its file removed, after the rest is gone.
+    _lock: P::Lock,
+}
+
+impl<P: Platform> Drop for Owned<P> {
+    fn drop(&mut self) {
+        // Somebody who replaced the segment owns the names now.
+        if self.segment.as_ref().is_some_and(|segment| !segment.is_linked()) {
+            return;
+        }
+        // Nobody is left to tell about a failure; what stays is taken over by the next reader of this name.
+        if self.segment.is_some() {
+            let _ = self.platform.remove_segment(&self.name);
+        }
+        for prefix in [DATA_READY, SPACE_FREE].iter().take(usize::from(self.signals)) {
+            let _ = self.platform.remove_signal(&self.name.prefixed(prefix));
+        }
+    }
+}
+
+/// The reading end of a buffer: creates it, owns it, removes it when dropped.
+///
+/// `held` in its methods tells the ring bytes of frames that the caller has claimed and not yet released here or
+/// returned through a [`Returner`]: `|| 0` for a caller that releases each frame before it claims the next. It is asked
+/// after the ring was looked at, and must count a frame until its space has been returned.
+#[derive(Debug)]
+pub struct ReaderEndpoint<P: Platform> {
+    half: ReaderHalf<Buffer<P::Segment>, P::Signal>,
+    platform: P,
+    writer: Option<P::Watch>,
+    had_writer: bool,
+    died: Option<Pid>,
+    backoff: Backoff,
+    size_checked: Option<Instant>,
+    waits: u64,
+    sleeps: u64,
+    /// Declared last: everything is removed after the mapping is gone.
+    _owned: Owned<P>,
+}
+
+impl<P: Platform> ReaderEndpoint<P> {
+    /// Creates the buffer, after removing what a dead reader of the same name left.
+    ///
+    /// # Errors
+    /// [`CreateError`]; nothing of ours is left behind then.
+    pub fn create(
+        platform: P,
+        name: &Name,
+        config: Config,
+        access: Access,
+    ) -> Result<Self, CreateError<P::Error>> {
+        let geometry = config.geometry()?;
+        let too_large = CreateError::TooLarge {
+            metadata_capacity: config.metadata_capacity,
+            payload_capacity: config.payload_capacity,
+        };
+        let len = geometry.segment_len().ok_or(too_large)?;
+        let lock = platform.lock(name, access).map_err(|error| match error.kind() {
+            FaultKind::Busy => CreateError::ReaderAlreadyConnected { pid: owner(&platform, name) },
+            _ => CreateError::System(error),
+        })?;
+        let mut owned =
+            Owned { platform: platform.clone(), name: name.clone(), segment: None, signals: 0, _lock: lock };
+        remove_leftovers(&platform, name)?;
+
+        let segment = platform.create_segment(name, len, access).map_err(CreateError::System)?;
+        owned.segment = Some(segment.clone());
+        let data_ready =
+            platform.create_signal(&name.prefixed(DATA_READY), access).map_err(CreateError::System)?;
+        owned.signals = 1;
+        let space_free =
+            platform.create_signal(&name.prefixed(SPACE_FREE), access).map_err(CreateError::System)?;
+        owned.signals = 2;
+
+        let buffer = Buffer::new(segment, geometry)
+            .map_err(|error| CreateError::PayloadTooSmall { capacity: error.len as u64 })?;
+        // Last: a writer that sees the OIEB finds everything else.
+        buffer.oieb().initialize(geometry, platform.this().0);
+        let backoff = Backoff::new(platform.wait_policy());
+        Ok(Self {
+            half: ReaderHalf::new(Consumer::new(buffer), data_ready, space_free),
+            platform,
+            writer: None,
+            had_writer: false,
+            died: None,
+            backoff,
+            size_checked: None,
+            waits: 0,
+            sleeps: 0,
+            _owned: owned,
+        })
+    }
+
+    /// Claims the next frame, waiting until `deadline`.
+    ///
+    /// # Errors
+    /// - [`ReadError::Timeout`] once `deadline` is over, the writer living or none having come yet;
+    /// - [`ReadError::EndOfStream`] when the last writer has closed and every frame was claimed, within 100 ms;
+    /// - [`ReadError::WriterDead`] when it died, likewise;
+    /// - [`ReadError::SequenceGap`] (the next call returns the frame found), [`ReadError::Corrupt`],
+    ///   [`ReadError::Truncated`], [`ReadError::System`].
+    pub fn claim<H: Fn() -> u64>(
+        &mut self,
+        deadline: Deadline,
+        held: H,
+    ) -> Result<Claimed, ReadError<P::Error>> {
+        if let Some(claimed) = self.attempt_claim(&held)? {
+            return Ok(claimed);
+        }
+        self.waits = self.waits.wrapping_add(1);
+        let clock = self.platform.clone();
+        match wait(&mut FrameWait { endpoint: self, held, looked: false }, &clock, deadline)? {
+            Waited::Done(claimed) => Ok(claimed),
+            Waited::TimedOut => Err(ReadError::Timeout),
+        }
+    }
+
+    /// Claims the next frame if one is there.
+    ///
+    /// # Errors
+    /// [`ReadError::Empty`] if none is there and the writer lives; the others as [`claim`](Self::claim).
+    pub fn try_claim<H: Fn() -> u64>(&mut self, held: H) -> Result<Claimed, ReadError<P::Error>> {
+        if let Some(claimed) = self.attempt_claim(&held)? {
+            return Ok(claimed);
+        }
+        self.half.return_pending()?;
+        match self.look(&held, false)? {
+            Look::Claimed(claimed) => Ok(claimed),
+            Look::Quiet => Err(ReadError::Empty),
+        }
+    }
+
+    fn attempt_claim<H: Fn() -> u64>(&mut self, held: &H) -> Result<Option<Claimed>, ReadError<P::Error>> {
+        self.check_size()?;
+        let claimed = self.half.try_claim(held).map_err(no_frame)?;
+        if claimed.is_some() {
+            self.died = None;
+        }
+        Ok(claimed)
+    }
+
+    /// Finds out why there is no frame: the writer closed, died, or is merely silent. With `recover`, a frame that a
+    /// living writer has not announced is taken all the same.
+    fn look<H: Fn() -> u64>(&mut self, held: &H, recover: bool) -> Result<Look, ReadError<P::Error>> {
+        self.check_size()?;
+        // Acquire: a writer that has let go committed everything before.
+        let pid = Pid(self.buffer().oieb().writer_pid.load(Ordering::Acquire));
+        if pid.0 != 0 {
+            if self.is_alive(pid) {
+                // A late permit for a frame taken here is ignored when it comes.
+                let recovered = if recover { self.half.try_recover(held) } else { Ok(None) };
+                return Ok(recovered.ok().flatten().map_or(Look::Quiet, Look::Claimed));
+            }
+        } else if !self.had_writer {
+            // Relaxed: only says that somebody has been there.
+            let written = self.buffer().oieb().payload_written_count.load(Ordering::Relaxed);
+            let metadata = self.buffer().oieb().metadata_written_bytes.load(Ordering::Relaxed);
+            self.had_writer = written != 0 || metadata != 0;
+        }
+        if !self.had_writer {
+            return Ok(Look::Quiet);
+        }
+        // The writer is gone: what it announced between our last attempt and now comes first, then what it committed
+        // without announcing it.
+        if let Some(claimed) = self.attempt_claim(held)? {
+            return Ok(Look::Claimed(claimed));
+        }
+        match self.half.try_recover(held) {
+            Ok(Some(claimed)) => return Ok(Look::Claimed(claimed)),
+            Err(gap @ NoFrame::Gap { .. }) => return Err(no_frame(gap)),
+            // A frame never finished is not part of the stream; it is cleaned up below.
+            Ok(None) | Err(NoFrame::Nothing | NoFrame::Corrupt(_)) => {}
+        }
+        if pid.0 != 0 {
+            // While frames are held the ring is not quiet; a later look cleans up.
+            if held() == 0 {
+                self.half.settle();
+                let this = self.platform.this().0;
+                if !self.half.consumer.clean_up_after(pid.0, this).map_err(ReadError::Corrupt)? {
+                    return Ok(Look::Quiet);
+                }
+                announce_space(&self.half.space_free).map_err(ReadError::System)?;
+            }
+            self.died = Some(pid);
+        }
+        Err(self.died.map_or(ReadError::EndOfStream, |pid| ReadError::WriterDead { pid }))
+    }
+
+    /// Whether the process that `writer_pid` names is connected: it runs, or it holds the writer's lock from where we
+    /// cannot see it (another PID namespace).
+    fn is_alive(&mut self, pid: Pid) -> bool {
+        if self.writer.as_ref().is_none_or(|watch| watch.pid() != pid) {
+            self.writer = Some(self.platform.watch(pid));
+            self.had_writer = true;
+            self.died = None;
+        }
+        let Some(watch) = &self.writer else { return false };
+        watch.is_alive() || (!watch.was_seen() && self.buffer().segment().is_writer_locked())
+    }
+
+    /// The frame's bytes, in shared memory.
+    pub fn bytes<'a>(&'a self, claimed: &'a Claimed) -> &'a [u8] {
+        lend(self.buffer(), claimed)
+    }
+
+    /// Gives a frame's space back to the writer. Frames must be released in the order in which they were claimed;
+    /// [`ReleaseQueue`](super::release::ReleaseQueue) brings others into it.
+    ///
+    /// Space of less than 4 KiB and less than 1/16 of the ring may be kept back while further frames are known to
+    /// wait; it is returned with the next release or claim that finds no more of them.
+    ///
+    /// # Errors
+    /// [`ReadError::Truncated`], [`ReadError::Corrupt`] or [`ReadError::System`].
+    #[expect(clippy::needless_pass_by_value, reason = "a claim is used up")]
+    pub fn release(&mut self, claimed: Claimed) -> Result<(), ReadError<P::Error>> {
+        self.release_bytes(claimed.cost)
+    }
+
+    /// [`release`](Self::release) for the `cost` of frames that are the oldest ones held.
+    ///
+    /// # Errors
+    /// As [`release`](Self::release).
+    pub fn release_bytes(&mut self, cost: u64) -> Result<(), ReadError<P::Error>> {
+        self.check_size()?;
+        self.half.release(cost)
+    }
+
+    /// Shows the writer how far was claimed. Call it after each claim while frames are held whose space a
+    /// [`Returner`] gives back: a Python writer must never find more space than the read position allows.
+    pub fn publish_position(&mut self) {
+        self.half.consumer.publish_position();
+    }
+
+    /// A handle by which frames are read and returned on other threads.
+    pub fn returner(&self) -> Returner<P> {
+        Returner { buffer: self.buffer().clone(), space_free: self.half.space_free.clone() }
+    }
+
+    /// Length of the metadata, bytes; `None` while the writer has set none.
+    ///
+    /// # Errors
+    /// [`MetadataError::Corrupt`] or [`MetadataError::Truncated`].
+    pub fn metadata_len(&self) -> Result<Option<usize>, MetadataError> {
+        metadata::len(self.buffer())
+    }
+
+    /// Copies the first `out.len()` bytes of the metadata.
+    ///
+    /// # Errors
+    /// [`MetadataError::Corrupt`] if the block is shorter.
+    pub fn read_metadata(&self, out: &mut [u8]) -> Result<(), MetadataError> {
+        metadata::read(self.buffer(), out)
+    }
+
+    /// Whether a writer is connected and alive.
+    ///
+    /// # Errors
+    /// [`ReadError::Truncated`] if the segment was cut short.
+    pub fn is_writer_connected(&mut self) -> Result<bool, ReadError<P::Error>> {
+        self.check_size()?;
+        // Relaxed: only says who is there.
+        let pid = self.buffer().oieb().writer_pid.load(Ordering::Relaxed);
+        Ok(pid != 0 && self.is_alive(Pid(pid)))
+    }
+
+    /// Block sizes.
+    pub fn geometry(&self) -> Geometry {
+        self.buffer().geometry()
+    }
+
+    /// Bytes of the ring in use now.
+    ///
+    /// # Errors
+    /// [`ReadError::Truncated`] if the segment was cut short.
+    pub fn used_bytes(&mut self) -> Result<u64, ReadError<P::Error>> {
+        self.check_size()?;
+        // Relaxed: a look, nothing is done by it.
+        let free = self.buffer().oieb().payload_free_bytes.load(Ordering::Relaxed);
+        Ok(self.geometry().payload_size.saturating_sub(free))
+    }
+
+    /// What was read so far.
+    pub fn counters(&self) -> Counters {
+        Counters { waits: self.waits, sleeps: self.sleeps, ..self.half.consumer.counters }
+    }
+
+    /// Whether other users may write the segment.
+    pub fn is_shared_widely(&self) -> bool {
+        self.platform.is_shared_widely(self.buffer().segment())
+    }
+
+    /// Replaces the platform's wait policy.
+    pub fn set_wait_policy(&mut self, policy: WaitPolicy) {
+        self.backoff.set_policy(policy);
+    }
+
+    /// The platform.
+    pub fn platform(&self) -> &P {
+        &self.platform
+    }
+
+    /// The signal that is posted when a frame is committed, for waiting outside (async).
+    pub fn data_ready(&self) -> &P::Signal {
+        &self.half.data_ready
+    }
+
+    /// Takes the permits that were used, so that [`data_ready`](Self::data_ready) blocks: call it, try once more, and
+    /// only then wait outside.
+    pub fn prepare_wait(&mut self) {
+        self.half.settle();
+    }
+
+    fn buffer(&self) -> &Buffer<P::Segment> {
+        &self.half.consumer.memory
+    }
+
+    fn check_size(&mut self) -> Result<(), ReadError<P::Error>> {
+        let now = self.platform.now();
+        if self.size_checked.is_some_and(|last| now.saturating_since(last) < RECHECK_SIZE) {
+            return Ok(());
+        }
+        backed(self.buffer().segment()).map_err(|(found, needed)| ReadError::Truncated { found, needed })?;
+        self.size_checked = Some(now);
+        Ok(())
+    }
+}
+
+impl<P: Platform> Drop for ReaderEndpoint<P> {
+    fn drop(&mut self) {
+        if backed(self.buffer().segment()).is_ok() {
+            // Release: a writer that sees it finds nothing of ours half done.
+            self.buffer().oieb().reader_pid.store(0, Ordering::Release);
+        }
+        // A writer that waits for space learns at once that there will be none.
+        let _ = self.half.space_free.post();
+    }
+}
+
+enum Look {
+    Claimed(Claimed),
+    Quiet,
+}
+
+/// Waiting for a frame.
+struct FrameWait<'r, P: Platform, H> {
+    endpoint: &'r mut ReaderEndpoint<P>,
+    held: H,
+    /// Whether a slice has passed since the writer was last looked at.
+    looked: bool,
+}
+
+impl<P: Platform, H: Fn() -> u64> Waiting<Claimed, ReadError<P::Error>> for FrameWait<'_, P, H> {
+    type Signal = P::Signal;
+
+    fn attempt(&mut self) -> Result<Option<Claimed>, ReadError<P::Error>> {
+        let claimed = self.endpoint.attempt_claim(&self.held)?;
+        if claimed.is_none() {
+            self.endpoint.half.return_pending()?;
+        }
+        Ok(claimed)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.endpoint.half.is_ready()
+    }
+
+    fn idle(&mut self) -> Result<Idle<Claimed>, ReadError<P::Error>> {
+        self.endpoint.half.settle();
+        let recover = core::mem::replace(&mut self.looked, true);
+        Ok(match self.endpoint.look(&self.held, recover)? {
+            Look::Claimed(claimed) => Idle::Done(claimed),
+            Look::Quiet => Idle::Wait,
+        })
+    }
+
+    fn signal(&self) -> &P::Signal {
+        &self.endpoint.half.data_ready
+    }
+
+    fn backoff(&mut self) -> &mut Backoff {
+        &mut self.endpoint.backoff
+    }
+
+    fn on_sleep(&mut self) {
+        self.endpoint.sleeps = self.endpoint.sleeps.wrapping_add(1);
+    }
+
+    fn system(error: P::Error) -> ReadError<P::Error> {
+        ReadError::System(error)
+    }
+}
+
+fn no_frame<E>(error: NoFrame) -> ReadError<E> {
+    match error {
+        NoFrame::Nothing => ReadError::Empty,
+        NoFrame::Gap { expected, found } => ReadError::SequenceGap { expected, found },
+        NoFrame::Corrupt(corrupt) => ReadError::Corrupt(corrupt),
+    }
+}
+
+/// The pid in an existing segment, 0 if there is none to be read.
+fn owner<P: Platform>(platform: &P, name: &Name) -> Pid {
+    let Ok(segment) = platform.open_segment(name) else { return Pid(0) };
+    reader_of(&segment)
+}
+
+fn reader_of<S: Segment>(segment: &S) -> Pid {
+    if segment.len() < OIEB_SIZE as usize || backed(segment).is_err() {
+        return Pid(0);
+    }
+    // Relaxed: only says who is there.
+    view::<Oieb, S>(segment, 0).map_or(Pid(0), |oieb| Pid(oieb.reader_pid.load(Ordering::Relaxed)))
+}
+
+/// Whether what stands under a name cannot be a buffer that somebody reads.
+fn is_no_segment(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::NotFound | FaultKind::Unsuitable | FaultKind::Incomplete)
+}
+
+/// Removes segment and semaphores of this name that no running reader owns. The caller holds the lock.
+fn remove_leftovers<P: Platform>(platform: &P, name: &Name) -> Result<(), CreateError<P::Error>> {
+    match platform.open_segment(name) {
+        Ok(segment) => {
+            let pid = reader_of(&segment);
+            // Its lock file may have been swept away while it runs: the pid still speaks for it.
+            if pid.0 != 0 && platform.may_own(&segment, pid) {
+                return Err(CreateError::ReaderAlreadyConnected { pid });
+            }
+        }
+        Err(error) if is_no_segment(error.kind()) => {}
+        Err(error) => return Err(CreateError::System(error)),
+    }
+    platform.remove_segment(name).map_err(CreateError::System)?;
+    for prefix in [DATA_READY, SPACE_FREE] {
+        platform.remove_signal(&name.prefixed(prefix)).map_err(CreateError::System)?;
+    }
+    Ok(())
+}

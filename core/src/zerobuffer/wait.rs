@@ -1,0 +1,120 @@
+//! How an endpoint waits: spin, yield, then block in slices, with the spin learned.
+
+use core::time::Duration;
+
+use crate::platform::{Clock, Signal, WaitPolicy};
+use crate::sync::spin_loop;
+use crate::time::{Deadline, Instant};
+
+/// Longest time between two looks at whether the other end lives.
+const LONGEST_SLICE: Duration = Duration::from_millis(100);
+/// First of them: a stream's end is noticed soon, a silent peer costs little.
+const FIRST_SLICE: Duration = Duration::from_millis(2);
+
+/// Spins and yields before blocking, within a [`WaitPolicy`].
+#[derive(Debug)]
+pub(super) struct Backoff {
+    policy: WaitPolicy,
+    spins: u32,
+}
+
+impl Backoff {
+    pub(super) fn new(policy: WaitPolicy) -> Self {
+        Self { policy, spins: policy.max_spins }
+    }
+
+    pub(super) fn set_policy(&mut self, policy: WaitPolicy) {
+        *self = Self::new(policy);
+    }
+
+    /// Polls `ready` without blocking; `true` once it is.
+    pub(super) fn spin<C: Clock>(&mut self, clock: &C, mut ready: impl FnMut() -> bool) -> bool {
+        for _ in 0..self.spins {
+            if ready() {
+                self.spins = self.spins.saturating_mul(2).clamp(self.policy.min_spins, self.policy.max_spins);
+                return true;
+            }
+            spin_loop();
+        }
+        for _ in 0..self.policy.yields {
+            if ready() {
+                return true;
+            }
+            clock.yield_now();
+        }
+        if ready() {
+            return true;
+        }
+        self.spins = (self.spins / 2).max(self.policy.min_spins);
+        false
+    }
+}
+
+/// What a look at the other end found, before blocking.
+pub(super) enum Idle<T> {
+    /// It lives: block for a slice.
+    Wait,
+    /// It left what was waited for.
+    Done(T),
+}
+
+/// Outcome of waiting: the result, or the deadline.
+pub(super) enum Waited<T> {
+    Done(T),
+    TimedOut,
+}
+
+/// What an endpoint does while it waits. `S` is its signal, `E` its errors.
+pub(super) trait Waiting<T, E> {
+    type Signal: Signal;
+    /// Tries without waiting. Before it returns `None` nothing is kept back that the other end waits for.
+    fn attempt(&mut self) -> Result<Option<T>, E>;
+    /// Whether an attempt is worth while. Cheap: one load.
+    fn is_ready(&self) -> bool;
+    /// Takes the permits that were accounted for, so that the signal blocks; then looks whether the other end lives.
+    fn idle(&mut self) -> Result<Idle<T>, E>;
+    fn signal(&self) -> &Self::Signal;
+    fn backoff(&mut self) -> &mut Backoff;
+    fn on_sleep(&mut self);
+    fn system(error: <Self::Signal as Signal>::Error) -> E;
+}
+
+/// Attempts until it succeeds, fails, or `deadline` is over. The first attempt is made in any case.
+///
+/// No wake-up is lost: the signal's permits stay until taken, `idle` takes only those accounted for, and an attempt
+/// follows it before the signal is waited on.
+pub(super) fn wait<T, E, W, C>(endpoint: &mut W, clock: &C, deadline: Deadline) -> Result<Waited<T>, E>
+where
+    W: Waiting<T, E>,
+    C: Clock,
+{
+    let mut slice = FIRST_SLICE;
+    loop {
+        if let Some(done) = endpoint.attempt()? {
+            return Ok(Waited::Done(done));
+        }
+        let mut backoff = core::mem::replace(endpoint.backoff(), Backoff::new(WaitPolicy::BLOCK));
+        let ready = backoff.spin(clock, || endpoint.is_ready());
+        *endpoint.backoff() = backoff;
+        if ready {
+            // `is_ready` can be true without an attempt succeeding (a permit too many): the deadline still holds.
+            if let Some(done) = endpoint.attempt()? {
+                return Ok(Waited::Done(done));
+            }
+        }
+        if let Idle::Done(done) = endpoint.idle()? {
+            return Ok(Waited::Done(done));
+        }
+        if let Some(done) = endpoint.attempt()? {
+            return Ok(Waited::Done(done));
+        }
+        let now = clock.now();
+        if deadline.is_over(now) {
+            return Ok(Waited::TimedOut);
+        }
+        endpoint.on_sleep();
+        let until: Instant = deadline.min(now.saturating_add(slice));
+        endpoint.signal().wait(until).map_err(W::system)?;
+        slice = slice.saturating_mul(2).min(LONGEST_SLICE);
+    }
+}

@@ -1,0 +1,485 @@
+//! The writing end: connecting, waiting for space, announcing frames, and noticing that the reader is gone.
+
+use core::time::Duration;
+
+use super::error::{AttachError, MetadataError, WriteError};
+use super::layout::{FRAME_OVERHEAD, Geometry, OIEB_SIZE, Oieb};
+use super::metadata;
+use super::ring::{Buffer, Counters, NoRoom, Producer, RingMemory, Room};
+use super::wait::{Backoff, Idle, Waited, Waiting, wait};
+use crate::name::Name;
+use crate::platform::{
+    FaultKind, LockState, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch,
+};
+use crate::sync::{Ordering, full_fence};
+use crate::time::{Deadline, Instant};
+
+/// The size of the segment is looked at again when the last look is older than this: about as long as the caller
+/// needs to touch the bytes, so that looking more often would not make it safer.
+pub(super) const RECHECK_SIZE: Duration = Duration::from_micros(2);
+/// How often a writer that never has to wait looks whether its reader lives.
+const RECHECK_READER: Duration = Duration::from_millis(100);
+
+/// Name of the semaphore that counts unread frames.
+pub(super) const DATA_READY: &str = "sem-w-";
+/// Name of the semaphore that says that space was returned.
+pub(super) const SPACE_FREE: &str = "sem-r-";
+
+/// Room for one frame. Fill [`WriterEndpoint::bytes_mut`], then [`WriterEndpoint::commit`]; dropped, it never was.
+#[derive(Debug)]
+#[must_use]
+pub struct Reserved {
+    room: Room,
+}
+
+impl Reserved {
+    /// Data bytes.
+    #[expect(clippy::cast_possible_truncation, reason = "a frame lies inside a mapping")]
+    pub fn len(&self) -> usize {
+        self.room.len as usize
+    }
+
+    /// Whether it has no data; never.
+    pub fn is_empty(&self) -> bool {
+        self.room.len == 0
+    }
+}
+
+/// The producer with its signals: everything of a writer that needs no names.
+#[derive(Debug)]
+pub(super) struct WriterHalf<M, S> {
+    pub(super) producer: Producer<M>,
+    pub(super) data_ready: S,
+    pub(super) space_free: S,
+}
+
+impl<M: RingMemory, S: Signal> WriterHalf<M, S> {
+    pub(super) fn try_reserve(&mut self, len: u64) -> Result<Room, NoRoom> {
+        self.producer.try_reserve(len)
+    }
+
+    /// Publishes, then posts: the other order would show the reader a permit without its frame.
+    pub(super) fn commit(&mut self, room: &Room) -> Result<u64, WriteError<S::Error>> {
+        let sequence = self.producer.commit(room).map_err(WriteError::Corrupt)?;
+        self.data_ready.post().map_err(WriteError::System)?;
+        Ok(sequence)
+    }
+
+    /// Uses up old permits, so that waiting for one waits for space returned from now on. The caller tries again
+    /// before it waits.
+    pub(super) fn forget_permits(&self) {
+        self.space_free.take(u32::MAX);
+        // Pairs with the fence in `Returner::announce`: either we see the space returned, or the reader sees that no
+        // permit is left and posts one.
+        full_fence();
+    }
+}
+
+/// The writing end of a buffer. One per buffer; dropping it lets the next writer connect.
+#[derive(Debug)]
+pub struct WriterEndpoint<P: Platform> {
+    half: WriterHalf<Buffer<P::Segment>, P::Signal>,
+    platform: P,
+    name: Name,
+    this: Pid,
+    reader: P::Watch,
+    backoff: Backoff,
+    size_checked: Option<Instant>,
+    reader_checked: Instant,
+    waits: u64,
+    sleeps: u64,
+}
+
+impl<P: Platform> WriterEndpoint<P> {
+    /// Connects to the buffer that a reader has created.
+    ///
+    /// # Errors
+    /// - [`AttachError::NotFound`]: no such buffer;
+    /// - [`AttachError::NotReady`]: its reader is still creating it, try again soon;
+    /// - [`AttachError::ReaderDead`]: a leftover;
+    /// - [`AttachError::WriterAlreadyConnected`];
+    /// - the others: not a ZeroBuffer v1, or the system refused.
+    pub fn attach(platform: P, name: &Name) -> Result<Self, AttachError<P::Error>> {
+        let segment = platform.open_segment(name).map_err(not_found)?;
+        let buffer = open_buffer(segment)?;
+        // Before the pid is published: a buffer without semaphores is one still being created, or a leftover.
+        let signal = |prefix| {
+            platform.open_signal(&name.prefixed(prefix)).map_err(|error| match error.kind() {
+                FaultKind::NotFound | FaultKind::Incomplete => {
+                    AttachError::NotReady { len: buffer.segment().len() }
+                }
+                _ => AttachError::System(error),
+            })
+        };
+        let (data_ready, space_free) = (signal(DATA_READY)?, signal(SPACE_FREE)?);
+        let reader = live_reader(&platform, name, &buffer)?;
+        let this = platform.this();
+        if !buffer.segment().lock_as_writer() {
+            // Relaxed: only says who is there.
+            let pid = Pid(buffer.oieb().writer_pid.load(Ordering::Relaxed));
+            return Err(AttachError::WriterAlreadyConnected { pid });
+        }
+        claim_writer_pid(&platform, buffer.oieb(), this)?;
+        let oieb_of = buffer.clone();
+        let producer = Producer::new(buffer).map_err(|corrupt| {
+            release_writer_pid(oieb_of.oieb(), this);
+            AttachError::Corrupt(corrupt)
+        })?;
+        let reader_checked = platform.now();
+        let backoff = Backoff::new(platform.wait_policy());
+        Ok(Self {
+            half: WriterHalf { producer, data_ready, space_free },
+            platform,
+            name: name.clone(),
+            this,
+            reader,
+            backoff,
+            size_checked: None,
+            reader_checked,
+            waits: 0,
+            sleeps: 0,
+        })
+    }
+
+    /// Reserves room for `len` data bytes, waiting until `deadline` while the ring is full.
+    ///
+    /// # Errors
+    /// - at once: [`WriteError::TooLarge`], [`WriteError::Empty`];
+    /// - [`WriteError::Full`] once `deadline` is over;
+    /// - [`WriteError::ReaderDead`] if the reader closed (at once) or died (within 100 ms);
+    /// - [`WriteError::Replaced`], [`WriteError::Truncated`], [`WriteError::Corrupt`], [`WriteError::System`].
+    pub fn reserve(&mut self, len: usize, deadline: Deadline) -> Result<Reserved, WriteError<P::Error>> {
+        let len = self.check_len(len)?;
+        if let Some(reserved) = self.attempt_reserve(len)? {
+            return Ok(reserved);
+        }
+        self.waits = self.waits.wrapping_add(1);
+        let clock = self.platform.clone();
+        let mut space = SpaceWait { endpoint: self, len, needed: 0, free: 0 };
+        match wait(&mut space, &clock, deadline)? {
+            Waited::Done(reserved) => Ok(reserved),
+            Waited::TimedOut => {
+                let (needed, free) = (space.needed, space.free);
+                Err(WriteError::Full { needed, free, capacity: self.geometry().payload_size })
+            }
+        }
+    }
+
+    /// Reserves room for `len` data bytes if it is there now.
+    ///
+    /// # Errors
+    /// [`WriteError::Full`] at once, and as [`reserve`](Self::reserve).
+    pub fn try_reserve(&mut self, len: usize) -> Result<Reserved, WriteError<P::Error>> {
+        let len = self.check_len(len)?;
+        match self.attempt_reserve(len)? {
+            Some(reserved) => Ok(reserved),
+            None => {
+                self.check_reader()?;
+                let needed = len.saturating_add(FRAME_OVERHEAD);
+                let free = self.half.producer.free_now();
+                Err(WriteError::Full { needed, free, capacity: self.geometry().payload_size })
+            }
+        }
+    }
+
+    fn check_len(&self, len: usize) -> Result<u64, WriteError<P::Error>> {
+        let max = self.geometry().max_frame_len();
+        match u64::try_from(len) {
+            Ok(0) => Err(WriteError::Empty),
+            Ok(len) if len <= max => Ok(len),
+            _ => Err(WriteError::TooLarge { len: u64::try_from(len).unwrap_or(u64::MAX), max }),
+        }
+    }
+
+    /// `None` while the ring is full.
+    fn attempt_reserve(&mut self, len: u64) -> Result<Option<Reserved>, WriteError<P::Error>> {
+        let now = self.check_size()?;
+        self.check_pids()?;
+        if now.saturating_since(self.reader_checked) >= RECHECK_READER {
+            self.check_reader()?;
+        }
+        match self.half.try_reserve(len) {
+            Ok(room) => Ok(Some(Reserved { room })),
+            Err(NoRoom::Full { .. }) => Ok(None),
+            Err(NoRoom::TooLarge { max }) => Err(WriteError::TooLarge { len, max }),
+            Err(NoRoom::Corrupt(corrupt)) => Err(WriteError::Corrupt(corrupt)),
+        }
+    }
+
+    /// The frame's bytes, in shared memory. They hold whatever an earlier frame left.
+    pub fn bytes_mut(&mut self, reserved: &mut Reserved) -> &mut [u8] {
+        let payload = self.half.producer.memory.payload();
+        let data = reserved.room.position.saturating_add(FRAME_OVERHEAD);
+        #[expect(unsafe_code, reason = "the writer's turn")]
+        // SAFETY: from reserve to commit the range is free space after the write position: the protocol forbids the
+        // reader to touch it. `&mut self` and `&mut reserved` make this the only slice over it here.
+        let bytes = unsafe { payload.slice_mut(data, reserved.len()) };
+        // A reservation of another endpoint may lie outside; it has no bytes here.
+        bytes.unwrap_or_default()
+    }
+
+    /// The frame's bytes so far.
+    pub fn bytes(&self, reserved: &Reserved) -> &[u8] {
+        let payload = self.half.producer.memory.payload();
+        let data = reserved.room.position.saturating_add(FRAME_OVERHEAD);
+        #[expect(unsafe_code, reason = "the writer's turn")]
+        // SAFETY: as in `bytes_mut`; only `&mut self` lends the range for writing.
+        let bytes = unsafe { payload.slice(data, reserved.len()) };
+        bytes.unwrap_or_default()
+    }
+
+    /// Publishes a frame and wakes the reader; returns its number. Everything written before is visible to the reader.
+    ///
+    /// # Errors
+    /// [`WriteError::Truncated`], [`WriteError::Corrupt`]: the frame is not published. [`WriteError::System`]: it is,
+    /// but the reader may learn of it late.
+    #[expect(clippy::needless_pass_by_value, reason = "a reservation is used up")]
+    pub fn commit(&mut self, reserved: Reserved) -> Result<u64, WriteError<P::Error>> {
+        self.check_size()?;
+        self.half.commit(&reserved.room)
+    }
+
+    /// Writes the metadata: once per buffer, whoever writes.
+    ///
+    /// # Errors
+    /// [`MetadataError`]: already there, too large, empty, or the block is corrupt.
+    pub fn set_metadata(&mut self, data: &[u8]) -> Result<(), MetadataError> {
+        metadata::write(self.buffer(), data)
+    }
+
+    /// Number of the frame that the next commit publishes.
+    pub fn next_sequence(&self) -> u64 {
+        self.half.producer.next_sequence()
+    }
+
+    /// Block sizes.
+    pub fn geometry(&self) -> Geometry {
+        self.buffer().geometry()
+    }
+
+    /// Bytes free in the ring now.
+    ///
+    /// # Errors
+    /// [`WriteError::Truncated`] if the segment was cut short.
+    pub fn free_bytes(&self) -> Result<u64, WriteError<P::Error>> {
+        backed(self.buffer().segment()).map_err(|(found, needed)| WriteError::Truncated { found, needed })?;
+        Ok(self.half.producer.free_now())
+    }
+
+    /// What was written so far.
+    pub fn counters(&self) -> Counters {
+        Counters { waits: self.waits, sleeps: self.sleeps, ..self.half.producer.counters }
+    }
+
+    /// Replaces the platform's wait policy.
+    pub fn set_wait_policy(&mut self, policy: WaitPolicy) {
+        self.backoff.set_policy(policy);
+    }
+
+    /// The platform.
+    pub fn platform(&self) -> &P {
+        &self.platform
+    }
+
+    /// The signal that is posted when space is returned, for waiting outside (async).
+    pub fn space_free(&self) -> &P::Signal {
+        &self.half.space_free
+    }
+
+    /// Uses up old permits of [`space_free`](Self::space_free): call it, try once more, and only then wait outside.
+    pub fn prepare_wait(&mut self) {
+        self.half.forget_permits();
+    }
+
+    /// Whether the reader that created the buffer is still there.
+    pub fn is_reader_connected(&mut self) -> bool {
+        self.check_reader().is_ok()
+    }
+
+    fn buffer(&self) -> &Buffer<P::Segment> {
+        &self.half.producer.memory
+    }
+
+    fn check_size(&mut self) -> Result<Instant, WriteError<P::Error>> {
+        let now = self.platform.now();
+        let fresh = self.size_checked.is_some_and(|last| now.saturating_since(last) < RECHECK_SIZE);
+        if !fresh {
+            backed(self.buffer().segment())
+                .map_err(|(found, needed)| WriteError::Truncated { found, needed })?;
+            self.size_checked = Some(now);
+        }
+        Ok(now)
+    }
+
+    /// Both pids, one cache line: the reader is there, and the buffer is still ours.
+    fn check_pids(&self) -> Result<(), WriteError<P::Error>> {
+        let oieb = self.buffer().oieb();
+        // Relaxed, both: words that only say who is there.
+        if oieb.reader_pid.load(Ordering::Relaxed) == 0 {
+            return Err(WriteError::ReaderDead { pid: Pid(0) });
+        }
+        let writer = oieb.writer_pid.load(Ordering::Relaxed);
+        if writer == self.this.0 {
+            return Ok(());
+        }
+        // A second writer that an existing implementation refused clears our pid: put it back.
+        match oieb.writer_pid.compare_exchange(0, self.this.0, Ordering::Acquire) {
+            Ok(_) => Ok(()),
+            Err(pid) => Err(WriteError::Replaced { pid: Pid(pid) }),
+        }
+    }
+
+    fn check_reader(&mut self) -> Result<(), WriteError<P::Error>> {
+        self.reader_checked = self.platform.now();
+        let linked = self.buffer().segment().is_linked();
+        self.check_size()?;
+        // Relaxed: only says who is there.
+        let pid = self.buffer().oieb().reader_pid.load(Ordering::Relaxed);
+        let gone = WriteError::ReaderDead { pid: self.reader.pid() };
+        if !linked || pid != self.reader.pid().0 {
+            return Err(gone);
+        }
+        if self.reader.is_alive() || holds_lock_elsewhere(&self.platform, &self.name, &self.reader) {
+            return Ok(());
+        }
+        Err(gone)
+    }
+}
+
+impl<P: Platform> Drop for WriterEndpoint<P> {
+    fn drop(&mut self) {
+        if backed(self.buffer().segment()).is_ok() {
+            release_writer_pid(self.buffer().oieb(), self.this);
+        }
+    }
+}
+
+/// Waiting for space.
+struct SpaceWait<'w, P: Platform> {
+    endpoint: &'w mut WriterEndpoint<P>,
+    len: u64,
+    needed: u64,
+    free: u64,
+}
+
+impl<P: Platform> Waiting<Reserved, WriteError<P::Error>> for SpaceWait<'_, P> {
+    type Signal = P::Signal;
+
+    fn attempt(&mut self) -> Result<Option<Reserved>, WriteError<P::Error>> {
+        self.endpoint.check_size()?;
+        self.endpoint.check_pids()?;
+        match self.endpoint.half.try_reserve(self.len) {
+            Ok(room) => Ok(Some(Reserved { room })),
+            Err(NoRoom::Full { needed, free }) => {
+                (self.needed, self.free) = (needed, free);
+                Ok(None)
+            }
+            Err(NoRoom::TooLarge { max }) => Err(WriteError::TooLarge { len: self.len, max }),
+            Err(NoRoom::Corrupt(corrupt)) => Err(WriteError::Corrupt(corrupt)),
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.endpoint.half.producer.free_now() >= self.needed
+    }
+
+    fn idle(&mut self) -> Result<Idle<Reserved>, WriteError<P::Error>> {
+        self.endpoint.check_reader()?;
+        self.endpoint.half.forget_permits();
+        Ok(Idle::Wait)
+    }
+
+    fn signal(&self) -> &P::Signal {
+        &self.endpoint.half.space_free
+    }
+
+    fn backoff(&mut self) -> &mut Backoff {
+        &mut self.endpoint.backoff
+    }
+
+    fn on_sleep(&mut self) {
+        self.endpoint.sleeps = self.endpoint.sleeps.wrapping_add(1);
+    }
+
+    fn system(error: P::Error) -> WriteError<P::Error> {
+        WriteError::System(error)
+    }
+}
+
+/// Bytes backed and bytes needed, if the segment was cut short.
+pub(super) fn backed<S: Segment>(segment: &S) -> Result<(), (usize, usize)> {
+    let (found, needed) = (segment.backed_len(), segment.len());
+    if found < needed { Err((found, needed)) } else { Ok(()) }
+}
+
+fn not_found<E: PlatformError>(error: E) -> AttachError<E> {
+    match error.kind() {
+        FaultKind::NotFound => AttachError::NotFound,
+        FaultKind::Incomplete => AttachError::NotReady { len: 0 },
+        _ => AttachError::System(error),
+    }
+}
+
+/// Checks a segment from its first word to its last.
+pub(super) fn open_buffer<S: Segment, E>(segment: S) -> Result<Buffer<S>, AttachError<E>> {
+    let len = segment.len();
+    if len == 0 {
+        return Err(AttachError::NotReady { len });
+    }
+    let too_short = AttachError::TooShort { len };
+    if len < OIEB_SIZE as usize || backed(&segment).is_err() {
+        return Err(too_short);
+    }
+    let geometry = {
+        let oieb = crate::shm::view::<Oieb, S>(&segment, 0).map_err(|_| AttachError::TooShort { len })?;
+        oieb.geometry(len)?
+    };
+    Buffer::new(segment, geometry).map_err(|_| too_short)
+}
+
+/// The buffer's reader, kept in view; it must be alive.
+fn live_reader<P: Platform>(
+    platform: &P,
+    name: &Name,
+    buffer: &Buffer<P::Segment>,
+) -> Result<P::Watch, AttachError<P::Error>> {
+    // Relaxed: only says who is there.
+    let pid = Pid(buffer.oieb().reader_pid.load(Ordering::Relaxed));
+    if pid.0 == 0 || !buffer.segment().is_linked() {
+        return Err(AttachError::ReaderDead { pid });
+    }
+    let reader = platform.watch(pid);
+    // A lock that exists and that nobody holds: the reader crashed, and a later process may have its number.
+    let alive = match platform.probe_lock(name) {
+        LockState::Held => true,
+        LockState::Free => false,
+        LockState::Absent => reader.is_alive(),
+    };
+    if alive { Ok(reader) } else { Err(AttachError::ReaderDead { pid }) }
+}
+
+/// Whether a process that cannot be seen from here (another PID namespace) shows that it lives by holding its lock.
+fn holds_lock_elsewhere<P: Platform>(platform: &P, name: &Name, reader: &P::Watch) -> bool {
+    !reader.was_seen() && platform.probe_lock(name) == LockState::Held
+}
+
+fn claim_writer_pid<P: Platform>(platform: &P, oieb: &Oieb, this: Pid) -> Result<(), AttachError<P::Error>> {
+    let mut found = 0;
+    // Bounded: each turn meets another process that came and went; sixteen of them are a mistake somewhere.
+    for _ in 0..16 {
+        // Acquire: what the previous writer stored before it let go, or what the reader put in order after it.
+        match oieb.writer_pid.compare_exchange(found, this.0, Ordering::Acquire) {
+            Ok(_) => return Ok(()),
+            Err(pid) => found = pid,
+        }
+        if found != 0 && platform.watch(Pid(found)).is_alive() {
+            break;
+        }
+    }
+    Err(AttachError::WriterAlreadyConnected { pid: Pid(found) })
+}
+
+fn release_writer_pid(oieb: &Oieb, this: Pid) {
+    // Release: everything written comes before. Fails when the buffer is not ours any more, and then leaves it alone.
+    let _ = oieb.writer_pid.compare_exchange(this.0, 0, Ordering::Release);
+}

@@ -1,0 +1,102 @@
+//! What the system refused: the call, the object, and why.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use strait_core::platform::{FaultKind, PlatformError};
+
+/// A system call that failed, or an object that is not what it should be.
+#[derive(Debug)]
+pub struct Error {
+    call: &'static str,
+    path: PathBuf,
+    cause: Cause,
+}
+
+#[derive(Debug)]
+enum Cause {
+    System(io::Error),
+    Busy,
+    Unsuitable(String),
+    Empty,
+    Overflow,
+}
+
+impl Error {
+    pub(crate) fn system(call: &'static str, path: &Path, errno: Errno) -> Self {
+        Self { call, path: path.to_owned(), cause: Cause::System(errno.into()) }
+    }
+
+    pub(crate) fn io(call: &'static str, path: &Path, error: io::Error) -> Self {
+        Self { call, path: path.to_owned(), cause: Cause::System(error) }
+    }
+
+    pub(crate) fn busy(path: &Path) -> Self {
+        Self { call: "flock", path: path.to_owned(), cause: Cause::Busy }
+    }
+
+    pub(crate) fn unsuitable(path: &Path, why: impl Into<String>) -> Self {
+        Self { call: "open", path: path.to_owned(), cause: Cause::Unsuitable(why.into()) }
+    }
+
+    pub(crate) fn empty(path: &Path) -> Self {
+        Self { call: "open", path: path.to_owned(), cause: Cause::Empty }
+    }
+
+    pub(crate) fn overflow(path: &Path) -> Self {
+        Self { call: "post", path: path.to_owned(), cause: Cause::Overflow }
+    }
+
+    /// The object's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.cause {
+            Cause::System(error) => write!(f, "{} of {path} failed: {error}", self.call),
+            Cause::Busy => write!(f, "lock {path} is held by another process"),
+            Cause::Unsuitable(why) => write!(f, "{path} cannot be used: {why}"),
+            Cause::Empty => write!(f, "{path} is empty: nobody has finished creating it"),
+            Cause::Overflow => write!(f, "semaphore {path} holds 2147483647 permits and takes no more"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.cause {
+            Cause::System(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl PlatformError for Error {
+    fn kind(&self) -> FaultKind {
+        match &self.cause {
+            Cause::Busy => FaultKind::Busy,
+            Cause::Unsuitable(_) => FaultKind::Unsuitable,
+            Cause::Empty => FaultKind::Incomplete,
+            Cause::Overflow => FaultKind::Other,
+            Cause::System(error) => match error.kind() {
+                io::ErrorKind::NotFound => FaultKind::NotFound,
+                io::ErrorKind::AlreadyExists => FaultKind::AlreadyExists,
+                io::ErrorKind::PermissionDenied => FaultKind::PermissionDenied,
+                io::ErrorKind::StorageFull | io::ErrorKind::OutOfMemory | io::ErrorKind::QuotaExceeded => {
+                    FaultKind::NoSpace
+                }
+                io::ErrorKind::FileTooLarge => FaultKind::NoSpace,
+                io::ErrorKind::IsADirectory => FaultKind::Unsuitable,
+                // A symbolic link, where O_NOFOLLOW forbids one.
+                _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => FaultKind::Unsuitable,
+                _ => FaultKind::Other,
+            },
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Strait on Linux: POSIX shared memory, glibc-layout semaphores, `flock` locks, pidfds.
+//!
+//! | need | object | calls |
+//! |---|---|---|
+//! | segment | `/dev/shm/NAME` | open(2) O_TMPFILE, fallocate(2), mmap(2), linkat(2) |
+//! | semaphore | `/dev/shm/sem.NAME`, 32 bytes as glibc lays them out | futex(2), absolute CLOCK_MONOTONIC |
+//! | lock | `/tmp/zerobuffer/NAME.lock` and `$TMPDIR/zerobuffer/locks/NAME.lock` | flock(2), linkat(2) |
+//! | liveness | process number | pidfd_open(2), poll(2), /proc/PID/stat |
+//! | clock | CLOCK_MONOTONIC | clock_gettime(2) |
+//!
+//! Everything is created without a name, made ready, and linked to its name in one step, so that nobody sees it half
+//! done; everything is opened with `O_CLOEXEC | O_NOFOLLOW` and must be a regular file. Compiles to nothing on other
+//! systems.
+#![cfg(target_os = "linux")]
+
+mod error;
+mod file;
+mod lock;
+mod process;
+mod segment;
+mod semaphore;
+
+use core::time::Duration;
+
+pub use error::Error;
+pub use lock::Lock;
+pub use process::ProcessWatch;
+pub use segment::LinuxSegment;
+pub use semaphore::LinuxSemaphore;
+use strait_core::name::Name;
+use strait_core::platform::{Access, Clock, Liveness, LockState, Pid, Platform, WaitPolicy};
+use strait_core::time::Instant;
+
+// Between processes a 64-bit atomic must be one instruction; a fallback's lock would be this process's own.
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!("strait needs 64-bit atomics to talk to other processes");
+// The permits of a semaphore are the first four bytes of its 64-bit word.
+#[cfg(not(target_endian = "little"))]
+compile_error!("strait's shared layouts are little-endian");
+
+/// This Linux system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Linux;
+
+impl Linux {
+    /// Opens a segment for looking only: nothing can be written through it.
+    ///
+    /// # Errors
+    /// As [`Platform::open_segment`].
+    pub fn open_read_only(&self, name: &Name) -> Result<LinuxSegment, Error> {
+        LinuxSegment::open(name, segment::Mode::ReadOnly)
+    }
+
+    /// Permits and waiters of a semaphore, without opening it for writing.
+    ///
+    /// # Errors
+    /// As [`Platform::open_signal`].
+    pub fn peek_signal(&self, name: &Name) -> Result<u32, Error> {
+        LinuxSemaphore::peek(name)
+    }
+
+    /// Names of everything in `/dev/shm` that could be a segment, sorted.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn list_segments(&self) -> Result<Vec<Name>, Error> {
+        file::list(segment::FOLDER)
+    }
+
+    /// Processor time this process has used.
+    pub fn cpu_time(&self) -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        process::duration(time)
+    }
+
+    /// Name of the lock's holder-independent files, for messages.
+    pub fn lock_paths(&self, name: &Name) -> Vec<std::path::PathBuf> {
+        lock::paths(name)
+    }
+
+    /// Removes the lock files of that name that nobody holds.
+    ///
+    /// # Errors
+    /// If one is held ([`FaultKind::Busy`](strait_core::platform::FaultKind::Busy)) or cannot be removed.
+    pub fn remove_lock(&self, name: &Name) -> Result<(), Error> {
+        Lock::take(name, Access::default()).map(drop)
+    }
+}
+
+impl Clock for Linux {
+    fn now(&self) -> Instant {
+        process::monotonic_now()
+    }
+
+    fn yield_now(&self) {
+        rustix::thread::sched_yield();
+    }
+
+    fn wait_policy(&self) -> WaitPolicy {
+        // On one processor the other end runs only when we do not.
+        match std::thread::available_parallelism() {
+            Ok(count) if count.get() > 1 => WaitPolicy::default(),
+            _ => WaitPolicy { min_spins: 0, max_spins: 0, yields: 2 },
+        }
+    }
+}
+
+impl Liveness for Linux {
+    type Watch = ProcessWatch;
+
+    fn this(&self) -> Pid {
+        Pid(u64::from(std::process::id()))
+    }
+
+    fn watch(&self, pid: Pid) -> ProcessWatch {
+        ProcessWatch::new(pid)
+    }
+}
+
+impl Platform for Linux {
+    type Segment = LinuxSegment;
+    type Signal = LinuxSemaphore;
+    type Lock = Lock;
+    type Error = Error;
+
+    fn create_segment(&self, name: &Name, len: usize, access: Access) -> Result<LinuxSegment, Error> {
+        LinuxSegment::create(name, len, access)
+    }
+
+    fn open_segment(&self, name: &Name) -> Result<LinuxSegment, Error> {
+        LinuxSegment::open(name, segment::Mode::ReadWrite)
+    }
+
+    fn create_signal(&self, name: &Name, access: Access) -> Result<LinuxSemaphore, Error> {
+        LinuxSemaphore::create(name, access)
+    }
+
+    fn open_signal(&self, name: &Name) -> Result<LinuxSemaphore, Error> {
+        LinuxSemaphore::open(name)
+    }
+
+    fn lock(&self, name: &Name, access: Access) -> Result<Lock, Error> {
+        Lock::take(name, access)
+    }
+
+    fn probe_lock(&self, name: &Name) -> LockState {
+        lock::probe(name)
+    }
+
+    fn may_own(&self, segment: &LinuxSegment, pid: Pid) -> bool {
+        process::may_have_created(pid, segment.created())
+    }
+
+    fn is_shared_widely(&self, segment: &LinuxSegment) -> bool {
+        segment.is_shared_widely()
+    }
+
+    fn remove_segment(&self, name: &Name) -> Result<(), Error> {
+        file::remove(segment::FOLDER, name.as_str())
+    }
+
+    fn remove_signal(&self, name: &Name) -> Result<(), Error> {
+        file::remove(segment::FOLDER, &semaphore::file_name(name))
+    }
+}

@@ -1,0 +1,157 @@
+//! Who runs: processes kept in view by pidfd, their start times, and the clocks to compare them by.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, SystemTime};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::Timespec;
+use rustix::io::Errno;
+use rustix::process::PidfdFlags;
+use rustix::time::{ClockId, clock_gettime};
+use strait_core::platform::{Pid, Watch};
+use strait_core::time::Instant;
+
+pub(crate) fn monotonic_now() -> Instant {
+    let nanos = duration(clock_gettime(ClockId::Monotonic)).as_nanos();
+    Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+pub(crate) fn duration(time: Timespec) -> Duration {
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// A process kept in view. With a pidfd its number cannot be taken for another's; where the system gives none
+/// (seccomp, too many files) it is asked by number.
+#[derive(Debug)]
+pub struct ProcessWatch {
+    pid: Pid,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not there when first looked for, or not a process number at all.
+    NeverSeen,
+    Pidfd(OwnedFd),
+    ByNumber(rustix::process::Pid),
+}
+
+impl ProcessWatch {
+    pub(crate) fn new(pid: Pid) -> Self {
+        let number = i32::try_from(pid.0).ok().and_then(rustix::process::Pid::from_raw);
+        let state = match number {
+            None => State::NeverSeen,
+            Some(number) => match rustix::process::pidfd_open(number, PidfdFlags::empty()) {
+                Ok(fd) if !has_exited(&fd) => State::Pidfd(fd),
+                Ok(_) | Err(Errno::SRCH | Errno::INVAL) => State::NeverSeen,
+                Err(_) if runs(number) => State::ByNumber(number),
+                Err(_) => State::NeverSeen,
+            },
+        };
+        Self { pid, state }
+    }
+}
+
+fn has_exited(fd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    // Readable once the process has exited, reaped or not. An error says nothing about the process.
+    rustix::event::poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+}
+
+/// kill(2) with signal 0; a process that we may not signal runs all the same.
+fn runs(number: rustix::process::Pid) -> bool {
+    !matches!(rustix::process::test_kill_process(number), Err(Errno::SRCH))
+}
+
+impl Watch for ProcessWatch {
+    fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    fn is_alive(&self) -> bool {
+        match &self.state {
+            State::NeverSeen => false,
+            State::Pidfd(fd) => !has_exited(fd),
+            State::ByNumber(number) => runs(*number),
+        }
+    }
+
+    fn was_seen(&self) -> bool {
+        !matches!(self.state, State::NeverSeen)
+    }
+}
+
+/// Whether `pid` runs and started before `created`: a younger process only has the number of the one that did it.
+pub(crate) fn may_have_created(pid: Pid, created: Option<SystemTime>) -> bool {
+    /// Start times count in hundredths of a second and the wall clock may be adjusted a little.
+    const SLACK: Duration = Duration::from_secs(2);
+    if !ProcessWatch::new(pid).is_alive() {
+        return false;
+    }
+    match (started(pid), created) {
+        (Some(started), Some(created)) => started <= created + SLACK,
+        // Unknown is no proof: a running process is left in peace.
+        _ => true,
+    }
+}
+
+/// When a process started, by the wall clock.
+fn started(pid: Pid) -> Option<SystemTime> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let after_boot = start_ticks(&stat)?;
+    let ticks_per_second = rustix::param::clock_ticks_per_second();
+    let after_boot = Duration::from_millis(after_boot.checked_mul(1000)? / ticks_per_second.max(1));
+    let uptime = duration(clock_gettime(ClockId::Boottime));
+    SystemTime::now().checked_sub(uptime)?.checked_add(after_boot)
+}
+
+/// Field 22 of /proc/PID/stat; the second, in parentheses, may hold spaces and parentheses of its own.
+fn start_ticks(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_runs_and_number_zero_and_nonsense_do_not() {
+        let this = Pid(u64::from(std::process::id()));
+        assert!(ProcessWatch::new(this).is_alive());
+        for nonsense in [0, u64::MAX, 1 << 31, (1 << 32) + this.0] {
+            let watch = ProcessWatch::new(Pid(nonsense));
+            assert!(!watch.is_alive() && !watch.was_seen(), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_ended_is_dead_even_before_it_is_reaped() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let watch = ProcessWatch::new(Pid(u64::from(child.id())));
+        let alive = watch.is_alive();
+        child.kill().unwrap();
+        while watch.is_alive() {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(alive && watch.was_seen() && !watch.is_alive());
+    }
+
+    #[test]
+    fn a_process_younger_than_a_file_cannot_have_made_it() {
+        let this = Pid(u64::from(std::process::id()));
+        assert!(may_have_created(this, Some(SystemTime::now())));
+        assert!(!may_have_created(this, Some(SystemTime::now() - Duration::from_secs(3_600 * 24 * 365))));
+        assert!(may_have_created(this, None));
+    }
+
+    #[test]
+    fn the_start_time_is_found_behind_any_program_name() {
+        let fields: Vec<String> = (3..=30).map(|field| field.to_string()).collect();
+        let stat = format!("1 (a) b) c) {}", fields.join(" "));
+        assert_eq!(start_ticks(&stat), Some(22));
+        assert_eq!(start_ticks("1 (x"), None);
+    }
+}

@@ -1,0 +1,152 @@
+//! POSIX shared memory: files in `/dev/shm`, every page reserved when they are created.
+#![expect(unsafe_code, reason = "promises what a mapping is")]
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use memmap2::{MmapOptions, MmapRaw};
+use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, StatxFlags};
+use strait_core::name::Name;
+use strait_core::platform::{Access, Segment};
+
+use crate::error::Error;
+use crate::file;
+
+/// Where shm_open(3) keeps its files.
+pub(crate) const FOLDER: &str = "/dev/shm";
+
+/// How a segment is mapped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    ReadWrite,
+    ReadOnly,
+}
+
+/// A mapped segment. Clones share the mapping; the last one unmaps it.
+#[derive(Clone, Debug)]
+pub struct LinuxSegment(Arc<Mapping>);
+
+#[derive(Debug)]
+struct Mapping {
+    map: MmapRaw,
+    file: File,
+    path: PathBuf,
+}
+
+impl LinuxSegment {
+    pub(crate) fn create(name: &Name, len: usize, access: Access) -> Result<Self, Error> {
+        let folder = Path::new(FOLDER);
+        let mut map = None;
+        let file = file::publish(folder, name.as_str(), access, |file, path| {
+            reserve(file, len, path)?;
+            map = Some(map_file(file, path, Mode::ReadWrite)?);
+            Ok(())
+        })?;
+        let map = map.ok_or_else(|| Error::unsuitable(&folder.join(name.as_str()), "it was never mapped"))?;
+        Ok(Self(Arc::new(Mapping { map, file, path: folder.join(name.as_str()) })))
+    }
+
+    pub(crate) fn open(name: &Name, mode: Mode) -> Result<Self, Error> {
+        Self::open_file(&Path::new(FOLDER).join(name.as_str()), mode)
+    }
+
+    pub(crate) fn open_file(path: &Path, mode: Mode) -> Result<Self, Error> {
+        let file = file::open(path, mode == Mode::ReadWrite)?;
+        if file::len_now(&file) == 0 {
+            return Err(Error::empty(path));
+        }
+        let map = map_file(&file, path, mode)?;
+        Ok(Self(Arc::new(Mapping { map, file, path: path.to_owned() })))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// When the file was created, as far as the filesystem knows: never later than that.
+    pub(crate) fn created(&self) -> Option<SystemTime> {
+        let wanted = StatxFlags::BTIME | StatxFlags::MTIME;
+        let stat = rustix::fs::statx(&self.0.file, "", AtFlags::EMPTY_PATH, wanted).ok()?;
+        let time =
+            if stat.stx_mask & StatxFlags::BTIME.bits() != 0 { stat.stx_btime } else { stat.stx_mtime };
+        let seconds = u64::try_from(time.tv_sec).ok()?;
+        Some(UNIX_EPOCH + Duration::new(seconds, time.tv_nsec))
+    }
+
+    /// Whether anybody but this user may write the file.
+    pub(crate) fn is_shared_widely(&self) -> bool {
+        match rustix::fs::fstat(&self.0.file) {
+            Ok(stat) => stat.st_mode & 0o022 != 0 || stat.st_uid != rustix::process::geteuid().as_raw(),
+            Err(_) => true,
+        }
+    }
+}
+
+/// Reserves pages: a full tmpfs is an error here, instead of a SIGBUS at the first touch.
+pub(crate) fn reserve(file: &File, len: usize, path: &Path) -> Result<(), Error> {
+    loop {
+        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len as u64) {
+            Ok(()) => return Ok(()),
+            // A large reservation is interrupted by signals and starts again.
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(Error::system("fallocate", path, errno)),
+        }
+    }
+}
+
+fn map_file(file: &File, path: &Path, mode: Mode) -> Result<MmapRaw, Error> {
+    let options = MmapOptions::new();
+    let map = match mode {
+        Mode::ReadWrite => options.map_raw(file),
+        Mode::ReadOnly => options.map_raw_read_only(file),
+    };
+    map.map_err(|error| Error::io("mmap", path, error))
+}
+
+// SAFETY: a mapping starts at a page boundary, is valid for `map.len()` bytes until the last clone is dropped, and
+// `MmapRaw` hands out no references to its inside. That its pages exist is checked by `backed_len`; a read-only
+// mapping is only given to `inspect`, which loads and copies out.
+unsafe impl Segment for LinuxSegment {
+    fn base(&self) -> NonNull<u8> {
+        // A mapping is never at address 0.
+        NonNull::new(self.0.map.as_mut_ptr()).unwrap_or(NonNull::dangling())
+    }
+
+    fn len(&self) -> usize {
+        self.0.map.len()
+    }
+
+    fn backed_len(&self) -> usize {
+        file::len_now(&self.0.file)
+    }
+
+    fn is_linked(&self) -> bool {
+        rustix::fs::fstat(&self.0.file).is_ok_and(|stat| stat.st_nlink > 0)
+    }
+
+    fn lock_as_writer(&self) -> bool {
+        // A reader's probe holds the lock for a moment: a few tries tell it from a writer.
+        for attempt in 0..20 {
+            if rustix::fs::flock(&self.0.file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                return true;
+            }
+            if attempt > 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        false
+    }
+
+    fn is_writer_locked(&self) -> bool {
+        match rustix::fs::flock(&self.0.file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => {
+                let _ = rustix::fs::flock(&self.0.file, FlockOperation::Unlock);
+                false
+            }
+            Err(errno) => errno == rustix::io::Errno::WOULDBLOCK,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Named semaphores in glibc's layout over a mapped file and a shared futex: the same bytes as sem_open(3)'s.
+//!
+//! Unlike sem_timedwait(3) it waits by the monotonic clock and goes on after a signal; unlike musl's own it can be
+//! shared with glibc programs.
+#![expect(unsafe_code, reason = "the futex's word is an address")]
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::atomic::AtomicU32;
+
+use rustix::fs::Timespec;
+use rustix::io::Errno;
+use rustix::thread::futex;
+use strait_core::name::Name;
+use strait_core::platform::{Access, Segment as _, Signal};
+use strait_core::semaphore::{Futex, PostError, Semaphore};
+use strait_core::shm::view;
+use strait_core::time::Instant;
+
+use crate::error::Error;
+use crate::file;
+use crate::process::monotonic_now;
+use crate::segment::{FOLDER, LinuxSegment, Mode, reserve};
+
+/// sem_open(3) puts this in front of a name.
+pub(crate) fn file_name(name: &Name) -> String {
+    format!("sem.{name}")
+}
+
+/// A named semaphore. Clones share it.
+#[derive(Clone, Debug)]
+pub struct LinuxSemaphore {
+    segment: LinuxSegment,
+}
+
+impl LinuxSemaphore {
+    pub(crate) fn create(name: &Name, access: Access) -> Result<Self, Error> {
+        let folder = Path::new(FOLDER);
+        file::publish(folder, &file_name(name), access, |file, path| {
+            reserve(file, size_of::<Semaphore>(), path)?;
+            // glibc's initial bytes: no permits, no waiters, shared.
+            let mut bytes = [0; size_of::<Semaphore>()];
+            bytes[8] = 0x80;
+            rustix::io::pwrite(file, &bytes, 0).map_err(|errno| Error::system("pwrite", path, errno))?;
+            Ok(())
+        })?;
+        Self::open(name)
+    }
+
+    pub(crate) fn open(name: &Name) -> Result<Self, Error> {
+        Self::open_file(name, Mode::ReadWrite)
+    }
+
+    fn open_file(name: &Name, mode: Mode) -> Result<Self, Error> {
+        let path = Path::new(FOLDER).join(file_name(name));
+        let segment = LinuxSegment::open_file(&path, mode)?;
+        let wanted = size_of::<Semaphore>();
+        if segment.len() < wanted {
+            let why = format!("{} bytes are no semaphore of {wanted}", segment.len());
+            return Err(Error::unsuitable(&path, why));
+        }
+        let semaphore = Self { segment };
+        if !semaphore.words().is_valid() {
+            return Err(Error::unsuitable(&path, "its bytes are not those of a shared glibc semaphore"));
+        }
+        Ok(semaphore)
+    }
+
+    /// Permits now, through a read-only mapping.
+    pub(crate) fn peek(name: &Name) -> Result<u32, Error> {
+        Ok(Self::open_file(name, Mode::ReadOnly)?.words().permits())
+    }
+
+    fn words(&self) -> &Semaphore {
+        view(&self.segment, 0).expect("length checked in `open_file`, mappings are page-aligned")
+    }
+
+    fn word(&self) -> &AtomicU32 {
+        let address = self.segment.base().cast::<u32>().as_ptr();
+        // SAFETY: the mapping is page-aligned, at least 32 bytes long and lives as long as `self`; everybody accesses
+        // these bytes atomically. The reference only names the futex: it is never used to load or store.
+        unsafe { AtomicU32::from_ptr(address) }
+    }
+}
+
+impl Futex for LinuxSemaphore {
+    type Error = Errno;
+
+    fn sleep(&self, until: Instant) -> Result<(), Errno> {
+        const NANOS: u64 = 1_000_000_000;
+        let nanos = until.as_nanos();
+        let at = Timespec {
+            tv_sec: i64::try_from(nanos / NANOS).unwrap_or(i64::MAX),
+            tv_nsec: i64::try_from(nanos % NANOS).unwrap_or(0),
+        };
+        // FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time; no PRIVATE flag: other processes wake us.
+        let outcome = futex::wait_bitset(self.word(), futex::Flags::empty(), 0, Some(&at), NonZeroU32::MAX);
+        match outcome {
+            // A permit came in between, a signal handler ran, or time is up: the caller looks again.
+            Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn wake_one(&self) -> Result<(), Errno> {
+        futex::wake(self.word(), futex::Flags::empty(), 1).map(|_| ())
+    }
+
+    fn now(&self) -> Instant {
+        monotonic_now()
+    }
+}
+
+impl Signal for LinuxSemaphore {
+    type Error = Error;
+
+    fn post(&self) -> Result<(), Error> {
+        self.words().post(self).map_err(|error| match error {
+            PostError::Overflow => Error::overflow(self.segment.path()),
+            PostError::Futex(errno) => Error::system("futex", self.segment.path(), errno),
+        })
+    }
+
+    fn permits(&self) -> u32 {
+        self.words().permits()
+    }
+
+    fn take(&self, count: u32) -> u32 {
+        self.words().take(count)
+    }
+
+    fn wait(&self, until: Instant) -> Result<bool, Error> {
+        // Before sleeping, not at every look: a file cut to nothing would kill us at the next load.
+        if self.segment.backed_len() < size_of::<Semaphore>() {
+            return Err(Error::unsuitable(self.segment.path(), "it was truncated"));
+        }
+        self.words().wait(self, until).map_err(|errno| Error::system("futex", self.segment.path(), errno))
+    }
+}

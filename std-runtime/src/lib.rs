@@ -1,0 +1,44 @@
+//! Frames between processes and languages, through shared memory.
+//!
+//! ```
+//! # fn main() -> strait::Result<()> {
+//! use strait::zerobuffer::{Reader, Writer};
+//!
+//! let name = format!("camera-{}", std::process::id());
+//! let mut reader = Reader::create(&name)?;           // one process: creates the buffer
+//! let mut writer = Writer::connect(&name)?;          // another: connects to it
+//! writer.send(b"a frame")?;
+//! assert_eq!(&*reader.recv()?, b"a frame");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | protocol | what it moves |
+//! |---|---|---|
+//! | [`zerobuffer`] | ZeroBuffer v1 | frames through a ring, one writer, one reader; peers in C++, C#, Python |
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `tokio` | `recv_async`, `send_async`, `reserve_async`, `Stream` and `Sink` |
+//!
+//! Events off the hot path (connect, close, dead peers) go to [`tracing`]. The rules of the protocols are in
+//! `strait-core`, which needs neither std nor an allocator.
+#![forbid(unsafe_code)]
+
+mod error;
+mod os;
+pub mod zerobuffer;
+
+pub use error::{Error, ErrorKind, Result};
+/// How long waits spin and yield before they sleep.
+pub use strait_core::platform::WaitPolicy;
+
+/// Processor time that this process has used so far, all threads, user and system.
+pub fn cpu_time() -> core::time::Duration {
+    os::Os.cpu_time()
+}
+
+/// Nanoseconds on the clock that every process of this machine shares: for latencies between processes.
+pub fn monotonic_nanos() -> u64 {
+    strait_core::platform::Clock::now(&os::Os).as_nanos()
+}

@@ -1,0 +1,265 @@
+//! Async receive and send on tokio, `Stream` and `Sink`.
+//!
+//! A semaphore cannot be polled by epoll, so a wait that lasts runs on tokio's blocking pool, one thread per endpoint
+//! that waits, for at most 100 ms at a time. That thread takes no permit and no frame: dropping a future loses nothing.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_sink::Sink;
+use strait_core::platform::{Clock as _, Signal};
+use strait_core::time::Deadline;
+
+use super::deadline;
+use super::error::{RecvError, SendError};
+use super::frame::{Frame, FrameMut};
+use super::reader::Reader;
+use super::writer::{WriteError, Writer};
+use crate::os::Os;
+
+/// Longest stay of a waiting thread in the system, after which the other end's life is looked at.
+const SLICE: Duration = Duration::from_millis(100);
+/// Turns given to other tasks before a thread is asked to wait.
+const TURNS: u32 = 16;
+
+/// Waits outside the async threads until `signal` has a permit, or a slice is over.
+async fn wait_for<S: Signal + Send + 'static>(signal: S, until: Deadline) {
+    let until = until.min(Os.now().saturating_add(SLICE));
+    // An error shows up again at the next attempt, which reports it; a cancelled pool means that we are shutting down.
+    let _ = tokio::task::spawn_blocking(move || signal.wait(until).is_ok()).await;
+}
+
+impl Reader {
+    /// [`recv`](Reader::recv) without blocking the thread. Dropping the future loses no frame.
+    ///
+    /// # Errors
+    /// As [`recv`](Reader::recv).
+    pub async fn recv_async(&mut self) -> Result<Frame<'_>, RecvError> {
+        self.ready(self.timeout).await?;
+        self.try_recv()
+    }
+
+    /// Returns once a frame is kept for the next receive.
+    async fn ready(&mut self, timeout: Duration) -> Result<(), RecvError> {
+        let until = deadline(timeout);
+        let mut turns = 0;
+        loop {
+            match self.keep_next() {
+                Err(RecvError::Empty) => {}
+                outcome => return outcome,
+            }
+            if turns < TURNS {
+                turns += 1;
+                tokio::task::yield_now().await;
+                continue;
+            }
+            if until.is_over(Os.now()) {
+                return Err(RecvError::Timeout { name: Arc::clone(&self.name) });
+            }
+            let signal = self.prepare_wait();
+            match self.keep_next() {
+                Err(RecvError::Empty) => wait_for(signal, until).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The frames as a [`Stream`] of copies, ended by the writer's close.
+    pub fn into_stream(self) -> FrameStream {
+        FrameStream { state: StreamState::Idle(Box::new(self)) }
+    }
+}
+
+type Received = (Box<Reader>, Option<Result<Bytes, RecvError>>);
+
+enum StreamState {
+    Idle(Box<Reader>),
+    Receiving(Pin<Box<dyn Future<Output = Received> + Send>>),
+    Ended,
+}
+
+/// Received frames as a [`Stream`]; see [`Reader::into_stream`].
+#[must_use = "streams do nothing unless polled"]
+pub struct FrameStream {
+    state: StreamState,
+}
+
+impl std::fmt::Debug for FrameStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = match self.state {
+            StreamState::Idle(_) => "idle",
+            StreamState::Receiving(_) => "receiving",
+            StreamState::Ended => "ended",
+        };
+        f.debug_struct("FrameStream").field("state", &state).finish()
+    }
+}
+
+async fn receive(mut reader: Box<Reader>) -> Received {
+    let item = match reader.recv_async().await {
+        Ok(frame) => Some(Ok(Bytes::copy_from_slice(&frame))),
+        Err(RecvError::EndOfStream) => None,
+        Err(error) => Some(Err(error)),
+    };
+    (reader, item)
+}
+
+impl Stream for FrameStream {
+    type Item = Result<Bytes, RecvError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match std::mem::replace(&mut self.state, StreamState::Ended) {
+                StreamState::Ended => return Poll::Ready(None),
+                StreamState::Idle(reader) => self.state = StreamState::Receiving(Box::pin(receive(reader))),
+                StreamState::Receiving(mut future) => match future.as_mut().poll(context) {
+                    Poll::Pending => {
+                        self.state = StreamState::Receiving(future);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready((reader, item)) => {
+                        if item.is_some() {
+                            self.state = StreamState::Idle(reader);
+                        }
+                        return Poll::Ready(item);
+                    }
+                },
+            }
+        }
+    }
+}
+
+impl Writer {
+    /// [`reserve`](Writer::reserve) without blocking the thread. Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// As [`reserve`](Writer::reserve).
+    pub async fn reserve_async(&mut self, len: usize) -> Result<FrameMut<'_>, SendError> {
+        let reserved = self.room(len).await.map_err(|error| SendError::new(&self.name, error))?;
+        Ok(FrameMut::new(self, reserved))
+    }
+
+    /// [`send`](Writer::send) without blocking the thread. Dropping the future before it is done sends nothing.
+    ///
+    /// # Errors
+    /// As [`send`](Writer::send).
+    pub async fn send_async(&mut self, data: &[u8]) -> Result<u64, SendError> {
+        let mut frame = self.reserve_async(data.len()).await?;
+        frame.copy_from_slice(data);
+        frame.commit()
+    }
+
+    async fn room(&mut self, len: usize) -> Result<strait_core::zerobuffer::Reserved, WriteError> {
+        let until = deadline(self.timeout);
+        let mut turns = 0;
+        loop {
+            let full = match self.endpoint.try_reserve(len) {
+                Err(full @ WriteError::Full { .. }) => full,
+                outcome => return outcome,
+            };
+            if turns < TURNS {
+                turns += 1;
+                tokio::task::yield_now().await;
+                continue;
+            }
+            if until.is_over(Os.now()) {
+                return Err(full);
+            }
+            self.endpoint.prepare_wait();
+            match self.endpoint.try_reserve(len) {
+                Err(WriteError::Full { .. }) => wait_for(self.endpoint.space_free().clone(), until).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The writer as a [`Sink`] of frames.
+    pub fn into_sink(self) -> FrameSink {
+        FrameSink { state: SinkState::Idle(Box::new(self)) }
+    }
+}
+
+type Sent = (Box<Writer>, Result<(), SendError>);
+
+enum SinkState {
+    Idle(Box<Writer>),
+    Sending(Pin<Box<dyn Future<Output = Sent> + Send>>),
+    Closed,
+}
+
+/// Frames to send as a [`Sink`]; see [`Writer::into_sink`]. One frame is in flight at a time.
+#[must_use = "sinks do nothing unless polled"]
+pub struct FrameSink {
+    state: SinkState,
+}
+
+impl std::fmt::Debug for FrameSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = match self.state {
+            SinkState::Idle(_) => "idle",
+            SinkState::Sending(_) => "sending",
+            SinkState::Closed => "closed",
+        };
+        f.debug_struct("FrameSink").field("state", &state).finish()
+    }
+}
+
+impl Sink<Bytes> for FrameSink {
+    type Error = SendError;
+
+    fn poll_ready(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        self.poll_flush(context)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, data: Bytes) -> Result<(), SendError> {
+        match std::mem::replace(&mut self.state, SinkState::Closed) {
+            SinkState::Idle(mut writer) => {
+                let sending = async move {
+                    let outcome = writer.send_async(&data).await.map(drop);
+                    (writer, outcome)
+                };
+                self.state = SinkState::Sending(Box::pin(sending));
+                Ok(())
+            }
+            state => {
+                self.state = state;
+                panic!("start_send must follow a poll_ready that returned Ready");
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        match std::mem::replace(&mut self.state, SinkState::Closed) {
+            SinkState::Sending(mut future) => match future.as_mut().poll(context) {
+                Poll::Pending => {
+                    self.state = SinkState::Sending(future);
+                    Poll::Pending
+                }
+                Poll::Ready((writer, outcome)) => {
+                    self.state = SinkState::Idle(writer);
+                    Poll::Ready(outcome)
+                }
+            },
+            state => {
+                self.state = state;
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    /// Sends what is in flight, then ends the stream.
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        match self.as_mut().poll_flush(context) {
+            Poll::Ready(outcome) => {
+                self.state = SinkState::Closed;
+                Poll::Ready(outcome)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}

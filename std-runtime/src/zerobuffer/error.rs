@@ -1,0 +1,429 @@
+//! What can go wrong at a buffer, by operation: each names the buffer, the numbers, and what to do next.
+
+use std::sync::Arc;
+
+use strait_core::name::NameError;
+use strait_core::zerobuffer as core_zb;
+
+use crate::os::OsError;
+
+type Name = Arc<str>;
+type Os = Box<OsError>;
+
+/// Why a reader could not create its buffer. Nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// The name breaks a rule.
+    #[error("buffer name {name:?}: {source}")]
+    BadName {
+        /// As given.
+        name: Name,
+        /// Which rule.
+        source: NameError,
+    },
+    /// A capacity that cannot be had.
+    #[error("buffer {name:?}: {reason}")]
+    BadCapacity {
+        /// The buffer.
+        name: Name,
+        /// The numbers.
+        reason: String,
+    },
+    /// A running reader holds the name.
+    #[error("buffer {name:?} already has a reader (pid {pid}): stop it or use another name")]
+    ReaderAlreadyConnected {
+        /// The buffer.
+        name: Name,
+        /// Its process; 0 if it cannot be told.
+        pid: u64,
+    },
+    /// The system refused.
+    #[error("buffer {name:?} cannot be created: {source}{}", hint(source))]
+    Os {
+        /// The buffer.
+        name: Name,
+        /// What it said.
+        source: Os,
+    },
+}
+
+/// Why a writer could not connect.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The name breaks a rule.
+    #[error("buffer name {name:?}: {source}")]
+    BadName {
+        /// As given.
+        name: Name,
+        /// Which rule.
+        source: NameError,
+    },
+    /// No such buffer.
+    #[error("buffer {name:?} not found: start its reader first, or wait for it with `wait_for_reader`")]
+    BufferNotFound {
+        /// The buffer.
+        name: Name,
+    },
+    /// Its reader has not finished creating it, or died doing so.
+    #[error(
+        "buffer {name:?} is not initialised ({len} bytes so far): its reader is starting, or died while it did"
+    )]
+    NotReady {
+        /// The buffer.
+        name: Name,
+        /// Bytes of its segment.
+        len: usize,
+    },
+    /// A running writer holds the buffer.
+    #[error("buffer {name:?} already has a writer (pid {pid}): stop it first")]
+    WriterAlreadyConnected {
+        /// The buffer.
+        name: Name,
+        /// Its process.
+        pid: u64,
+    },
+    /// A leftover of a reader that closed or died.
+    #[error("the reader of buffer {name:?} is gone (pid {pid}): start it again, it replaces what is left")]
+    ReaderDead {
+        /// The buffer.
+        name: Name,
+        /// Its process; 0 if it closed.
+        pid: u64,
+    },
+    /// Not a ZeroBuffer v1: wrong size, version, geometry, or positions out of range.
+    #[error("{name:?} is not a usable ZeroBuffer v1: {reason}")]
+    NotAZeroBuffer {
+        /// The buffer.
+        name: Name,
+        /// The numbers.
+        reason: String,
+    },
+    /// The system refused.
+    #[error("buffer {name:?} cannot be opened: {source}{}", hint(source))]
+    Os {
+        /// The buffer.
+        name: Name,
+        /// What it said.
+        source: Os,
+    },
+}
+
+/// Why a frame was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Larger than the ring will ever hold.
+    #[error(
+        "buffer {name:?}: frame of {len} bytes exceeds the largest of {max} bytes; the payload capacity must be at least the frame and 16 bytes"
+    )]
+    FrameTooLarge {
+        /// The buffer.
+        name: Name,
+        /// Bytes given.
+        len: u64,
+        /// Most bytes in one frame.
+        max: u64,
+    },
+    /// The protocol has no empty frames.
+    #[error("buffer {name:?}: a frame needs at least 1 byte")]
+    EmptyFrame {
+        /// The buffer.
+        name: Name,
+    },
+    /// No room until the time-out, or now.
+    #[error(
+        "buffer {name:?} is full: the frame needs {needed} bytes, {free} of {capacity} are free; the reader is too slow or stopped"
+    )]
+    BufferFull {
+        /// The buffer.
+        name: Name,
+        /// Bytes of ring needed, header and wrap included.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+        /// Bytes of the ring.
+        capacity: u64,
+    },
+    /// The reader has closed or died.
+    #[error("the reader of buffer {name:?} is gone (pid {pid}): connect again once it is back")]
+    ReaderDead {
+        /// The buffer.
+        name: Name,
+        /// Its process.
+        pid: u64,
+    },
+    /// Another writer took the buffer over.
+    #[error("buffer {name:?} was taken over by another writer (pid {pid})")]
+    Replaced {
+        /// The buffer.
+        name: Name,
+        /// Its process.
+        pid: u64,
+    },
+    /// Somebody cut the segment short.
+    #[error("buffer {name:?} was truncated to {found} of {needed} bytes: its reader must create it again")]
+    Truncated {
+        /// The buffer.
+        name: Name,
+        /// Bytes left.
+        found: usize,
+        /// Bytes mapped.
+        needed: usize,
+    },
+    /// A word that no correct peer writes.
+    #[error("buffer {name:?} is corrupt: {field} is {found}, limit {limit}")]
+    Corrupt {
+        /// The buffer.
+        name: Name,
+        /// The word's name in the protocol.
+        field: &'static str,
+        /// What stands there.
+        found: u64,
+        /// What it may be at most, or must be.
+        limit: u64,
+    },
+    /// The system refused.
+    #[error("buffer {name:?}: {source}")]
+    Os {
+        /// The buffer.
+        name: Name,
+        /// What it said.
+        source: Os,
+    },
+}
+
+/// Why no frame was received.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// No frame is there now.
+    #[error("no frame is there")]
+    Empty,
+    /// No frame came in time; the writer, if there is one, lives.
+    #[error("buffer {name:?}: no frame came in time")]
+    Timeout {
+        /// The buffer.
+        name: Name,
+    },
+    /// The writer closed and every frame was received.
+    #[error("the writer has closed and every frame was received")]
+    EndOfStream,
+    /// The writer died; every frame it committed was received.
+    #[error("the writer of buffer {name:?} died (pid {pid}); every frame it committed was received")]
+    WriterDead {
+        /// The buffer.
+        name: Name,
+        /// Its process.
+        pid: u64,
+    },
+    /// Another frame than the next. It is kept: the next call returns it.
+    #[error("buffer {name:?}: expected frame {expected}, found {found}; the next receive returns it")]
+    SequenceGap {
+        /// The buffer.
+        name: Name,
+        /// The number that was due.
+        expected: u64,
+        /// The number found.
+        found: u64,
+    },
+    /// The caller's slice is too short; the frame is kept.
+    #[error("buffer {name:?}: frame of {len} bytes does not fit the {capacity} bytes given; it is kept")]
+    FrameTooLarge {
+        /// The buffer.
+        name: Name,
+        /// Bytes of the frame.
+        len: usize,
+        /// Bytes given.
+        capacity: usize,
+    },
+    /// Too many frames are held.
+    #[error("buffer {name:?}: {limit} frames are held; drop one first")]
+    TooManyHeld {
+        /// The buffer.
+        name: Name,
+        /// Most frames held at once.
+        limit: usize,
+    },
+    /// Somebody cut the segment short.
+    #[error("buffer {name:?} was truncated to {found} of {needed} bytes: create it again")]
+    Truncated {
+        /// The buffer.
+        name: Name,
+        /// Bytes left.
+        found: usize,
+        /// Bytes mapped.
+        needed: usize,
+    },
+    /// A word or header that no correct peer writes.
+    #[error("buffer {name:?} is corrupt: {field} is {found}, limit {limit}; create it again")]
+    Corrupt {
+        /// The buffer.
+        name: Name,
+        /// The word's name in the protocol.
+        field: &'static str,
+        /// What stands there.
+        found: u64,
+        /// What it may be at most, or must be.
+        limit: u64,
+    },
+    /// The system refused.
+    #[error("buffer {name:?}: {source}")]
+    Os {
+        /// The buffer.
+        name: Name,
+        /// What it said.
+        source: Os,
+    },
+}
+
+/// Why metadata were not written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// Metadata are written once per buffer, whoever writes.
+    #[error("buffer {name:?} already has {len} bytes of metadata, which are written once")]
+    AlreadyWritten {
+        /// The buffer.
+        name: Name,
+        /// Bytes there.
+        len: u64,
+    },
+    /// More than the block holds.
+    #[error(
+        "buffer {name:?}: metadata of {len} bytes exceed the {max} that fit; the reader sets the capacity"
+    )]
+    TooLarge {
+        /// The buffer.
+        name: Name,
+        /// Bytes given.
+        len: u64,
+        /// Most bytes.
+        max: u64,
+    },
+    /// Nothing to write.
+    #[error("buffer {name:?}: metadata need at least 1 byte; leave them out instead")]
+    Empty {
+        /// The buffer.
+        name: Name,
+    },
+    /// Somebody cut the segment short.
+    #[error("buffer {name:?} was truncated to {found} of {needed} bytes")]
+    Truncated {
+        /// The buffer.
+        name: Name,
+        /// Bytes left.
+        found: usize,
+        /// Bytes mapped.
+        needed: usize,
+    },
+    /// A length that the block cannot hold.
+    #[error("buffer {name:?} is corrupt: {field} is {found}, limit {limit}")]
+    Corrupt {
+        /// The buffer.
+        name: Name,
+        /// The word's name in the protocol.
+        field: &'static str,
+        /// What stands there.
+        found: u64,
+        /// What it may be at most, or must be.
+        limit: u64,
+    },
+}
+
+/// What to do about a system's refusal, where that is known.
+fn hint(error: &OsError) -> &'static str {
+    use strait_core::platform::{FaultKind, PlatformError as _};
+    match error.kind() {
+        FaultKind::NoSpace => "; shared memory is full: free some (`strait ls`, `strait gc`) or ask for less",
+        FaultKind::PermissionDenied => "; it belongs to another user: its reader can set a mode or group",
+        FaultKind::Unsuitable => "; remove it or use another name",
+        _ => "",
+    }
+}
+
+impl CreateError {
+    pub(super) fn new(name: &Name, error: core_zb::CreateError<OsError>) -> Self {
+        let name = Arc::clone(name);
+        match error {
+            core_zb::CreateError::ReaderAlreadyConnected { pid } => {
+                Self::ReaderAlreadyConnected { name, pid: pid.0 }
+            }
+            core_zb::CreateError::System(source) => Self::Os { name, source: Box::new(source) },
+            other => Self::BadCapacity { name, reason: other.to_string() },
+        }
+    }
+}
+
+impl ConnectError {
+    pub(super) fn new(name: &Name, error: core_zb::AttachError<OsError>) -> Self {
+        let name = Arc::clone(name);
+        match error {
+            core_zb::AttachError::NotFound => Self::BufferNotFound { name },
+            core_zb::AttachError::NotReady { len } => Self::NotReady { name, len },
+            core_zb::AttachError::WriterAlreadyConnected { pid } => {
+                Self::WriterAlreadyConnected { name, pid: pid.0 }
+            }
+            core_zb::AttachError::ReaderDead { pid } => Self::ReaderDead { name, pid: pid.0 },
+            core_zb::AttachError::System(source) => Self::Os { name, source: Box::new(source) },
+            other => Self::NotAZeroBuffer { name, reason: other.to_string() },
+        }
+    }
+}
+
+impl SendError {
+    pub(super) fn new(name: &Name, error: core_zb::WriteError<OsError>) -> Self {
+        let name = Arc::clone(name);
+        match error {
+            core_zb::WriteError::TooLarge { len, max } => Self::FrameTooLarge { name, len, max },
+            core_zb::WriteError::Empty => Self::EmptyFrame { name },
+            core_zb::WriteError::Full { needed, free, capacity } => {
+                Self::BufferFull { name, needed, free, capacity }
+            }
+            core_zb::WriteError::ReaderDead { pid } => Self::ReaderDead { name, pid: pid.0 },
+            core_zb::WriteError::Replaced { pid } => Self::Replaced { name, pid: pid.0 },
+            core_zb::WriteError::Truncated { found, needed } => Self::Truncated { name, found, needed },
+            core_zb::WriteError::Corrupt(core_zb::Corrupt { field, found, limit }) => {
+                Self::Corrupt { name, field, found, limit }
+            }
+            core_zb::WriteError::System(source) => Self::Os { name, source: Box::new(source) },
+        }
+    }
+}
+
+impl RecvError {
+    pub(super) fn new(name: &Name, error: core_zb::ReadError<OsError>) -> Self {
+        let name = Arc::clone(name);
+        match error {
+            core_zb::ReadError::Empty => Self::Empty,
+            core_zb::ReadError::Timeout => Self::Timeout { name },
+            core_zb::ReadError::EndOfStream => Self::EndOfStream,
+            core_zb::ReadError::WriterDead { pid } => Self::WriterDead { name, pid: pid.0 },
+            core_zb::ReadError::SequenceGap { expected, found } => {
+                Self::SequenceGap { name, expected, found }
+            }
+            core_zb::ReadError::TooManyHeld { limit } => Self::TooManyHeld { name, limit },
+            core_zb::ReadError::Truncated { found, needed } => Self::Truncated { name, found, needed },
+            core_zb::ReadError::Corrupt(core_zb::Corrupt { field, found, limit }) => {
+                Self::Corrupt { name, field, found, limit }
+            }
+            core_zb::ReadError::System(source) => Self::Os { name, source: Box::new(source) },
+        }
+    }
+}
+
+impl MetadataError {
+    pub(super) fn new(name: &Name, error: &core_zb::MetadataError) -> Self {
+        let name = Arc::clone(name);
+        match *error {
+            core_zb::MetadataError::AlreadyWritten { len } => Self::AlreadyWritten { name, len },
+            core_zb::MetadataError::TooLarge { len, max } => Self::TooLarge { name, len, max },
+            core_zb::MetadataError::Empty => Self::Empty { name },
+            core_zb::MetadataError::Truncated { found, needed } => Self::Truncated { name, found, needed },
+            core_zb::MetadataError::Corrupt(core_zb::Corrupt { field, found, limit }) => {
+                Self::Corrupt { name, field, found, limit }
+            }
+        }
+    }
+}

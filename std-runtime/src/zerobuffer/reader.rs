@@ -1,0 +1,526 @@
+//! The reading end as users see it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use strait_core::name::Name;
+use strait_core::platform::{Access, WaitPolicy};
+use strait_core::zerobuffer::release::{ReleaseQueue, Ticket};
+use strait_core::zerobuffer::{Claimed, Config, ReadError, ReaderEndpoint, Returner};
+
+use super::error::{CreateError, MetadataError, RecvError};
+use super::frame::{Frame, OwnedFrame};
+use super::statistics::Statistics;
+use super::{DEFAULT_TIMEOUT, deadline};
+use crate::os::{Os, OsError};
+
+/// Most frames that one reader's user can hold at once.
+pub const MAX_HELD_FRAMES: usize = 1024;
+
+/// The reading end of a buffer: creates it, owns it, removes it when dropped.
+///
+/// ```
+/// # fn main() -> strait::Result<()> {
+/// use std::time::Duration;
+/// use strait::zerobuffer::{Reader, RecvError, Writer};
+///
+/// let name = format!("doc-reader-{}", std::process::id());
+/// let mut reader = Reader::builder(&name)
+///     .metadata_capacity(1 << 10)     // bytes
+///     .payload_capacity(16 << 20)     // bytes
+///     .create()?;
+///
+/// # let mut writer = Writer::connect(&name)?;
+/// # writer.send(b"hello")?;
+/// # drop(writer);
+/// loop {
+///     match reader.recv_timeout(Duration::from_secs(5)) {
+///         Ok(frame) => println!("#{}: {} bytes", frame.sequence(), frame.len()),
+///         Err(RecvError::EndOfStream) => break,       // writer closed, ring drained
+///         Err(error) => return Err(error.into()),
+///     }                                               // `frame` dropped: space returned
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Reader {
+    endpoint: ReaderEndpoint<Os>,
+    pub(super) name: Arc<str>,
+    pub(super) timeout: Duration,
+    copy_frames: bool,
+    copied: Vec<u8>,
+    /// Made with the first frame that is held.
+    ledger: Option<Arc<Ledger>>,
+    /// What went wrong while a frame was dropped; the next call reports it.
+    deferred: Option<ReadError<OsError>>,
+    /// A frame that the last call could not hand out whole.
+    kept: Option<Kept>,
+}
+
+/// The frames that are held, and the way their space goes back, shared by the reader and every held frame.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    queue: Mutex<ReleaseQueue<MAX_HELD_FRAMES>>,
+    returner: Returner<Os>,
+}
+
+impl Ledger {
+    fn lock(&self) -> MutexGuard<'_, ReleaseQueue<MAX_HELD_FRAMES>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn bytes<'a>(&'a self, claimed: &'a Claimed) -> &'a [u8] {
+        self.returner.bytes(claimed)
+    }
+
+    /// Releases a frame. Its bytes are counted as held until they are returned: both under the lock.
+    pub(super) fn release(&self, ticket: Ticket) {
+        let mut queue = self.lock();
+        let bytes = queue.release(ticket);
+        if let Err(error) = self.returner.return_space(bytes) {
+            tracing::warn!(%error, bytes, "space of a held frame was not returned");
+        }
+    }
+
+    fn held(&self) -> u64 {
+        self.lock().held()
+    }
+}
+
+/// Options of a [`Reader`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ReaderBuilder {
+    name: Arc<str>,
+    config: Config,
+    access: Access,
+    timeout: Duration,
+    copy_frames: bool,
+    wait_policy: Option<WaitPolicy>,
+}
+
+impl ReaderBuilder {
+    /// Bytes for metadata, 8 of them for the length; 4096 by default, 0 for none. Rounded up to a multiple of 64.
+    pub fn metadata_capacity(mut self, bytes: u64) -> Self {
+        self.config.metadata_capacity = bytes;
+        self
+    }
+
+    /// Bytes of the ring; a frame costs 16 more than its data. 256 MiB by default, reserved at once. Rounded up to a
+    /// multiple of 64.
+    pub fn payload_capacity(mut self, bytes: u64) -> Self {
+        self.config.payload_capacity = bytes;
+        self
+    }
+
+    /// Permission bits of everything created, whatever the umask; 0600 by default. With bits that let others write,
+    /// frames are copied before they are handed out.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.access.mode = mode & 0o777;
+        self
+    }
+
+    /// Numeric group that shall own everything created; set [`mode`](Self::mode) to let it in.
+    pub fn group(mut self, group: u32) -> Self {
+        self.access.group = Some(group);
+        self
+    }
+
+    /// How long [`Reader::recv`] waits; 5 s by default, [`Duration::MAX`] for ever.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Hands out private copies, taken once, instead of slices of shared memory: for writers that are not trusted to
+    /// leave a frame alone while it is read.
+    pub fn copy_frames(mut self, copy: bool) -> Self {
+        self.copy_frames = copy;
+        self
+    }
+
+    /// How long waits spin before they sleep; by default what suits this machine.
+    pub fn wait_policy(mut self, policy: WaitPolicy) -> Self {
+        self.wait_policy = Some(policy);
+        self
+    }
+
+    /// Creates the buffer, replacing what a dead reader of the same name left.
+    ///
+    /// # Errors
+    /// [`CreateError`]: bad name or capacity, a running reader, full memory, no rights. Nothing is left behind.
+    pub fn create(self) -> Result<Reader, CreateError> {
+        let name = Name::new(&self.name)
+            .map_err(|source| CreateError::BadName { name: Arc::clone(&self.name), source })?;
+        let mut endpoint = ReaderEndpoint::create(Os, &name, self.config, self.access)
+            .map_err(|error| CreateError::new(&self.name, error))?;
+        if let Some(policy) = self.wait_policy {
+            endpoint.set_wait_policy(policy);
+        }
+        let geometry = endpoint.geometry();
+        tracing::debug!(buffer = &*self.name, payload = geometry.payload_size, "reader created buffer");
+        let copy_frames = self.copy_frames || endpoint.is_shared_widely();
+        Ok(Reader {
+            endpoint,
+            name: self.name,
+            timeout: self.timeout,
+            copy_frames,
+            copied: Vec::new(),
+            ledger: None,
+            deferred: None,
+            kept: None,
+        })
+    }
+}
+
+impl Reader {
+    /// Creates the buffer `name` with default sizes: 4096 bytes of metadata, 256 MiB of payload.
+    ///
+    /// # Errors
+    /// As [`ReaderBuilder::create`].
+    pub fn create(name: &str) -> Result<Self, CreateError> {
+        Self::builder(name).create()
+    }
+
+    /// Options first.
+    pub fn builder(name: &str) -> ReaderBuilder {
+        ReaderBuilder {
+            name: name.into(),
+            config: Config::default(),
+            access: Access::default(),
+            timeout: DEFAULT_TIMEOUT,
+            copy_frames: false,
+            wait_policy: None,
+        }
+    }
+
+    /// Receives the next frame, waiting for it.
+    ///
+    /// # Errors
+    /// - [`RecvError::Timeout`] after the reader's time-out (5 s by default);
+    /// - [`RecvError::EndOfStream`] once the writer has closed and every frame was received, and from then on until
+    ///   another writer connects;
+    /// - [`RecvError::WriterDead`] likewise if it died, within 100 ms;
+    /// - [`RecvError::SequenceGap`], [`RecvError::Corrupt`], [`RecvError::Truncated`], [`RecvError::Os`].
+    pub fn recv(&mut self) -> Result<Frame<'_>, RecvError> {
+        self.recv_timeout(self.timeout)
+    }
+
+    /// [`recv`](Self::recv) with its own time-out; [`Duration::MAX`] waits as long as a writer lives, or for the first
+    /// one.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Frame<'_>, RecvError> {
+        let (claimed, ticket) = self.claim(Some(timeout))?;
+        Ok(Frame::new(self, claimed, ticket))
+    }
+
+    /// [`recv`](Self::recv) without waiting.
+    ///
+    /// # Errors
+    /// [`RecvError::Empty`] if no frame is there; the others as [`recv`](Self::recv).
+    pub fn try_recv(&mut self) -> Result<Frame<'_>, RecvError> {
+        let (claimed, ticket) = self.claim(None)?;
+        Ok(Frame::new(self, claimed, ticket))
+    }
+
+    /// Receives a frame that can be held while others are received. At most [`MAX_HELD_FRAMES`] at once.
+    ///
+    /// # Errors
+    /// [`RecvError::TooManyHeld`]; the others as [`recv`](Self::recv).
+    pub fn recv_owned(&mut self) -> Result<OwnedFrame, RecvError> {
+        self.recv_owned_timeout(self.timeout)
+    }
+
+    /// [`recv_owned`](Self::recv_owned) with its own time-out.
+    ///
+    /// # Errors
+    /// As [`recv_owned`](Self::recv_owned).
+    pub fn recv_owned_timeout(&mut self, timeout: Duration) -> Result<OwnedFrame, RecvError> {
+        self.owned(Some(timeout))
+    }
+
+    /// [`recv_owned`](Self::recv_owned) without waiting.
+    ///
+    /// # Errors
+    /// [`RecvError::Empty`] if no frame is there; the others as [`recv_owned`](Self::recv_owned).
+    pub fn try_recv_owned(&mut self) -> Result<OwnedFrame, RecvError> {
+        self.owned(None)
+    }
+
+    /// Receives the next frame into the start of `out`; returns its length.
+    ///
+    /// # Errors
+    /// [`RecvError::FrameTooLarge`] if it does not fit: it is kept for the next call. The others as
+    /// [`recv`](Self::recv).
+    pub fn recv_into(&mut self, out: &mut [u8]) -> Result<usize, RecvError> {
+        let (claimed, ticket) = self.claim(Some(self.timeout))?;
+        let (len, capacity) = (claimed.len(), out.len());
+        match out.get_mut(..len) {
+            Some(out) => {
+                out.copy_from_slice(self.endpoint.bytes(&claimed));
+                self.give_back(claimed, ticket);
+                Ok(len)
+            }
+            None => {
+                self.kept = Some(Kept { claimed, ticket, taken: 0 });
+                Err(RecvError::FrameTooLarge { name: Arc::clone(&self.name), len, capacity })
+            }
+        }
+    }
+
+    /// Frames until the stream ends. A time-out or any other error is an item, and the last one.
+    pub fn frames(&mut self) -> Frames<'_> {
+        Frames { reader: self, ended: false }
+    }
+
+    /// Takes up to `out.len()` bytes of the stream that the frames make up.
+    pub(super) fn read_some(&mut self, out: &mut [u8]) -> Result<usize, RecvError> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let taken = self.kept.as_ref().map_or(0, |kept| kept.taken);
+            let (claimed, ticket) = self.claim(Some(self.timeout))?;
+            let rest = self.endpoint.bytes(&claimed).get(taken..).unwrap_or_default();
+            let len = rest.len().min(out.len());
+            let (here, left) = rest.split_at(len);
+            out[..len].copy_from_slice(here);
+            if left.is_empty() {
+                self.give_back(claimed, ticket);
+            } else {
+                self.kept = Some(Kept { claimed, ticket, taken: taken + len });
+            }
+            // A frame without data is no end of the stream.
+            if len > 0 {
+                return Ok(len);
+            }
+        }
+    }
+
+    fn owned(&mut self, timeout: Option<Duration>) -> Result<OwnedFrame, RecvError> {
+        let (claimed, ticket) = self.claim(timeout)?;
+        let ledger = Arc::clone(self.ledger.get_or_insert_with(|| {
+            let queue = Mutex::new(ReleaseQueue::new());
+            Arc::new(Ledger { queue, returner: self.endpoint.returner() })
+        }));
+        let ticket = ticket.or_else(|| ledger.lock().push(claimed.cost()));
+        self.endpoint.publish_position();
+        match ticket {
+            Some(ticket) => Ok(OwnedFrame::new(ledger, claimed, ticket, self.copy_frames)),
+            // `claim` has made sure that there is room.
+            None => Err(self.too_many()),
+        }
+    }
+
+    /// The next frame, and its place among the held ones if there are any.
+    fn claim(&mut self, timeout: Option<Duration>) -> Result<(Claimed, Option<Ticket>), RecvError> {
+        if let Some(error) = self.deferred.take() {
+            return Err(RecvError::new(&self.name, error));
+        }
+        if let Some(kept) = self.kept.take() {
+            return Ok((kept.claimed, kept.ticket));
+        }
+        let lent = self.ledger.as_ref().filter(|ledger| Arc::strong_count(ledger) > 1);
+        let Some(ledger) = lent else {
+            // Pairs with the Release decrement of the last held frame: its space has been returned.
+            std::sync::atomic::fence(std::sync::atomic::Ordering::Acquire);
+            let claimed = claim_within(&mut self.endpoint, timeout, || 0);
+            return claimed.map(|claimed| (claimed, None)).map_err(|error| RecvError::new(&self.name, error));
+        };
+        if ledger.lock().is_full() {
+            return Err(self.too_many());
+        }
+        let claimed = claim_within(&mut self.endpoint, timeout, || ledger.held())
+            .map_err(|error| RecvError::new(&self.name, error))?;
+        let ticket = ledger.lock().push(claimed.cost());
+        self.endpoint.publish_position();
+        Ok((claimed, ticket))
+    }
+
+    fn too_many(&self) -> RecvError {
+        RecvError::TooManyHeld { name: Arc::clone(&self.name), limit: MAX_HELD_FRAMES }
+    }
+
+    /// Gives a frame's space back; an error is reported by the next call.
+    pub(super) fn give_back(&mut self, claimed: Claimed, ticket: Option<Ticket>) {
+        let outcome = match (ticket, &self.ledger) {
+            (Some(ticket), Some(ledger)) => {
+                let bytes = ledger.lock().release(ticket);
+                self.endpoint.release_bytes(bytes)
+            }
+            _ => self.endpoint.release(claimed),
+        };
+        if let Err(error) = outcome {
+            self.deferred = Some(error);
+        }
+    }
+
+    pub(super) fn bytes<'a>(&'a self, claimed: &'a Claimed) -> &'a [u8] {
+        self.endpoint.bytes(claimed)
+    }
+
+    pub(super) fn copies(&self) -> bool {
+        self.copy_frames
+    }
+
+    pub(super) fn copy_out(&mut self, claimed: &Claimed) {
+        self.copied.clear();
+        self.copied.extend_from_slice(self.endpoint.bytes(claimed));
+    }
+
+    pub(super) fn copied(&self) -> &[u8] {
+        &self.copied
+    }
+
+    /// The metadata that the writer has set; `None` while it has set none.
+    ///
+    /// # Errors
+    /// [`MetadataError::Corrupt`] or [`MetadataError::Truncated`].
+    pub fn metadata(&self) -> Result<Option<Vec<u8>>, MetadataError> {
+        let metadata = || {
+            let Some(len) = self.endpoint.metadata_len()? else { return Ok(None) };
+            let mut bytes = vec![0; len];
+            self.endpoint.read_metadata(&mut bytes)?;
+            Ok(Some(bytes))
+        };
+        metadata().map_err(|error| MetadataError::new(&self.name, &error))
+    }
+
+    /// Whether a writer is connected and alive.
+    ///
+    /// # Errors
+    /// [`RecvError::Truncated`] if the segment was cut short.
+    pub fn is_writer_connected(&mut self) -> Result<bool, RecvError> {
+        self.endpoint.is_writer_connected().map_err(|error| RecvError::new(&self.name, error))
+    }
+
+    /// Waits until a writer is connected; `false` if none came in time.
+    ///
+    /// # Errors
+    /// [`RecvError::Truncated`] if the segment was cut short.
+    pub fn wait_for_writer(&mut self, timeout: Duration) -> Result<bool, RecvError> {
+        let until = deadline(timeout);
+        loop {
+            if self.is_writer_connected()? {
+                return Ok(true);
+            }
+            if until.is_over(strait_core::platform::Clock::now(&Os)) {
+                return Ok(false);
+            }
+            // Connecting posts nothing: there is nothing else to wait for.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// The buffer's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes of the ring.
+    pub fn payload_capacity(&self) -> u64 {
+        self.endpoint.geometry().payload_size
+    }
+
+    /// Bytes of the metadata block, 8 of them for the length.
+    pub fn metadata_capacity(&self) -> u64 {
+        self.endpoint.geometry().metadata_size
+    }
+
+    /// Changes how long [`recv`](Self::recv) waits.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    /// What was received so far, and how full the ring is.
+    pub fn statistics(&mut self) -> Statistics {
+        let used = self.endpoint.used_bytes().unwrap_or(0);
+        Statistics::new(self.endpoint.counters(), used, self.payload_capacity())
+    }
+
+    /// Takes the next frame, if there is one, and keeps it for the next receive.
+    #[cfg(feature = "tokio")]
+    pub(super) fn keep_next(&mut self) -> Result<(), RecvError> {
+        if self.kept.is_none() {
+            let (claimed, ticket) = self.claim(None)?;
+            self.kept = Some(Kept { claimed, ticket, taken: 0 });
+        }
+        Ok(())
+    }
+
+    /// The wait of an async receive: the signal, made to block unless a further frame is there.
+    #[cfg(feature = "tokio")]
+    pub(super) fn prepare_wait(&mut self) -> <Os as strait_core::platform::Platform>::Signal {
+        self.endpoint.prepare_wait();
+        self.endpoint.data_ready().clone()
+    }
+
+    /// Removes the buffer, as dropping does. Frames that are held stay readable.
+    pub fn close(self) {}
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let counters = self.endpoint.counters();
+        tracing::debug!(
+            buffer = &*self.name,
+            frames = counters.frames,
+            bytes = counters.bytes,
+            "reader closed"
+        );
+    }
+}
+
+/// A frame taken from the ring and not yet handed out whole.
+#[derive(Debug)]
+struct Kept {
+    claimed: Claimed,
+    ticket: Option<Ticket>,
+    /// Bytes taken through `io::Read`.
+    taken: usize,
+}
+
+fn claim_within<H: Fn() -> u64>(
+    endpoint: &mut ReaderEndpoint<Os>,
+    timeout: Option<Duration>,
+    held: H,
+) -> Result<Claimed, ReadError<OsError>> {
+    match timeout {
+        // The clock for the deadline is read only if there is nothing.
+        Some(timeout) => match endpoint.try_claim(&held) {
+            Err(ReadError::Empty) => endpoint.claim(deadline(timeout), held),
+            outcome => outcome,
+        },
+        None => endpoint.try_claim(held),
+    }
+}
+
+/// Iterator over received frames, see [`Reader::frames`].
+#[derive(Debug)]
+pub struct Frames<'r> {
+    reader: &'r mut Reader,
+    ended: bool,
+}
+
+impl Iterator for Frames<'_> {
+    type Item = Result<OwnedFrame, RecvError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        match self.reader.recv_owned() {
+            Err(RecvError::EndOfStream) => {
+                self.ended = true;
+                None
+            }
+            outcome => {
+                self.ended = outcome.is_err();
+                Some(outcome)
+            }
+        }
+    }
+}

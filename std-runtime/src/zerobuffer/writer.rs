@@ -1,0 +1,281 @@
+//! The writing end as users see it.
+
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use strait_core::name::Name;
+use strait_core::platform::WaitPolicy;
+use strait_core::time::Deadline;
+use strait_core::zerobuffer::{AttachError, Reserved, WriterEndpoint};
+
+use super::error::{ConnectError, MetadataError, SendError};
+use super::frame::FrameMut;
+use super::statistics::Statistics;
+use super::{DEFAULT_TIMEOUT, deadline};
+use crate::os::{Os, OsError};
+
+/// How long a connecting writer waits for a reader that is still creating the buffer.
+const STARTING: Duration = Duration::from_millis(200);
+/// Between two looks for a buffer.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// The writing end of a buffer.
+///
+/// ```
+/// # fn main() -> strait::Result<()> {
+/// use strait::zerobuffer::{Reader, Writer};
+///
+/// let name = format!("doc-writer-{}", std::process::id());
+/// let mut reader = Reader::builder(&name).payload_capacity(1 << 20).create()?;
+/// let mut writer = Writer::connect(&name)?;
+///
+/// let mut frame = writer.reserve(640 * 480)?;  // waits while the ring is full
+/// frame.fill(7);                               // in place, in shared memory
+/// frame.commit()?;                             // publish; dropping instead discards
+/// writer.send(b"end")?;                        // copy, when that is simpler
+///
+/// assert_eq!(reader.recv()?.len(), 640 * 480);
+/// assert_eq!(&*reader.recv()?, b"end");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Frames arrive in order, each once. Dropping the writer tells the reader that the stream has ended.
+#[derive(Debug)]
+pub struct Writer {
+    pub(super) endpoint: WriterEndpoint<Os>,
+    pub(super) name: Arc<str>,
+    pub(super) timeout: Duration,
+}
+
+/// Options of a [`Writer`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct WriterBuilder {
+    name: Arc<str>,
+    timeout: Duration,
+    wait_for_reader: Duration,
+    wait_policy: Option<WaitPolicy>,
+}
+
+impl WriterBuilder {
+    /// How long [`Writer::reserve`] and [`Writer::send`] wait for space; 5 s by default, [`Duration::MAX`] for ever.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long [`connect`](Self::connect) waits for a reader to create the buffer; not at all by default.
+    pub fn wait_for_reader(mut self, timeout: Duration) -> Self {
+        self.wait_for_reader = timeout;
+        self
+    }
+
+    /// How long waits spin before they sleep; by default what suits this machine.
+    pub fn wait_policy(mut self, policy: WaitPolicy) -> Self {
+        self.wait_policy = Some(policy);
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: no such buffer, a dead reader, another writer, not a ZeroBuffer v1, or no rights.
+    pub fn connect(self) -> Result<Writer, ConnectError> {
+        let name = Name::new(&self.name)
+            .map_err(|source| ConnectError::BadName { name: Arc::clone(&self.name), source })?;
+        let patience = deadline(self.wait_for_reader);
+        // A buffer seen half made is ready in a moment, unless its reader died.
+        let starting = deadline(self.wait_for_reader.max(STARTING));
+        let mut endpoint = loop {
+            let error = match WriterEndpoint::attach(Os, &name) {
+                Ok(endpoint) => break endpoint,
+                Err(error) => error,
+            };
+            let until = match error {
+                AttachError::NotFound | AttachError::ReaderDead { .. } => patience,
+                AttachError::NotReady { .. } => starting,
+                _ => Deadline::At(strait_core::time::Instant::from_nanos(0)),
+            };
+            if until.is_over(strait_core::platform::Clock::now(&Os)) {
+                return Err(ConnectError::new(&self.name, error));
+            }
+            thread::sleep(LOOK);
+        };
+        if let Some(policy) = self.wait_policy {
+            endpoint.set_wait_policy(policy);
+        }
+        let geometry = endpoint.geometry();
+        tracing::debug!(buffer = &*self.name, payload = geometry.payload_size, "writer connected");
+        Ok(Writer { endpoint, name: self.name, timeout: self.timeout })
+    }
+}
+
+impl Writer {
+    /// Connects to the buffer `name`, which its reader has created.
+    ///
+    /// # Errors
+    /// As [`WriterBuilder::connect`].
+    pub fn connect(name: &str) -> Result<Self, ConnectError> {
+        Self::builder(name).connect()
+    }
+
+    /// Options first.
+    pub fn builder(name: &str) -> WriterBuilder {
+        WriterBuilder {
+            name: name.into(),
+            timeout: DEFAULT_TIMEOUT,
+            wait_for_reader: Duration::ZERO,
+            wait_policy: None,
+        }
+    }
+
+    /// Reserves `len` contiguous bytes for one frame, waiting while the ring is full.
+    ///
+    /// The frame costs `len + 16` bytes of ring, plus the tail of the ring when it does not fit there. The bytes hold
+    /// whatever an earlier frame left.
+    ///
+    /// # Errors
+    /// - at once: [`SendError::FrameTooLarge`], [`SendError::EmptyFrame`];
+    /// - [`SendError::BufferFull`] after the writer's time-out (5 s by default);
+    /// - [`SendError::ReaderDead`] if the reader closed (at once) or died (within 100 ms).
+    pub fn reserve(&mut self, len: usize) -> Result<FrameMut<'_>, SendError> {
+        self.reserve_timeout(len, self.timeout)
+    }
+
+    /// [`reserve`](Self::reserve) with its own time-out; [`Duration::MAX`] waits as long as the reader lives.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve).
+    pub fn reserve_timeout(&mut self, len: usize, timeout: Duration) -> Result<FrameMut<'_>, SendError> {
+        let reserved = self.reserve_raw(len, timeout)?;
+        Ok(FrameMut::new(self, reserved))
+    }
+
+    /// [`reserve`](Self::reserve) without waiting.
+    ///
+    /// # Errors
+    /// [`SendError::BufferFull`] at once; the others as [`reserve`](Self::reserve).
+    pub fn try_reserve(&mut self, len: usize) -> Result<FrameMut<'_>, SendError> {
+        match self.endpoint.try_reserve(len) {
+            Ok(reserved) => Ok(FrameMut::new(self, reserved)),
+            Err(error) => Err(SendError::new(&self.name, error)),
+        }
+    }
+
+    fn reserve_raw(&mut self, len: usize, timeout: Duration) -> Result<Reserved, SendError> {
+        // The clock is read only if the ring is full.
+        match self.endpoint.try_reserve(len) {
+            Err(strait_core::zerobuffer::WriteError::Full { .. }) if !timeout.is_zero() => {}
+            outcome => return outcome.map_err(|error| SendError::new(&self.name, error)),
+        }
+        let outcome = self.endpoint.reserve(len, deadline(timeout));
+        outcome.map_err(|error| SendError::new(&self.name, error))
+    }
+
+    /// Sends a copy of `data` as one frame, waiting while the ring is full; returns the frame's number (1, 2, 3 …).
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve).
+    pub fn send(&mut self, data: &[u8]) -> Result<u64, SendError> {
+        self.send_timeout(data, self.timeout)
+    }
+
+    /// [`send`](Self::send) with its own time-out.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve).
+    pub fn send_timeout(&mut self, data: &[u8], timeout: Duration) -> Result<u64, SendError> {
+        let mut reserved = self.reserve_raw(data.len(), timeout)?;
+        self.endpoint.bytes_mut(&mut reserved).copy_from_slice(data);
+        self.commit(reserved)
+    }
+
+    /// [`send`](Self::send) without waiting.
+    ///
+    /// # Errors
+    /// [`SendError::BufferFull`] at once; the others as [`reserve`](Self::reserve).
+    pub fn try_send(&mut self, data: &[u8]) -> Result<u64, SendError> {
+        self.send_timeout(data, Duration::ZERO)
+    }
+
+    /// Sends the concatenation of `parts` as one frame.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve).
+    pub fn send_vectored(&mut self, parts: &[IoSlice<'_>]) -> Result<u64, SendError> {
+        let len = parts.iter().fold(0usize, |len, part| len.saturating_add(part.len()));
+        let mut reserved = self.reserve_raw(len, self.timeout)?;
+        let mut rest = self.endpoint.bytes_mut(&mut reserved);
+        for part in parts {
+            let (here, after) = rest.split_at_mut(part.len());
+            here.copy_from_slice(part);
+            rest = after;
+        }
+        self.commit(reserved)
+    }
+
+    pub(super) fn commit(&mut self, reserved: Reserved) -> Result<u64, SendError> {
+        self.endpoint.commit(reserved).map_err(|error| SendError::new(&self.name, error))
+    }
+
+    /// Writes the buffer's metadata: bytes that describe its frames. Once per buffer, whoever writes.
+    ///
+    /// # Errors
+    /// [`MetadataError::AlreadyWritten`], [`MetadataError::TooLarge`], [`MetadataError::Empty`].
+    pub fn set_metadata(&mut self, data: &[u8]) -> Result<(), MetadataError> {
+        self.endpoint.set_metadata(data).map_err(|error| MetadataError::new(&self.name, &error))
+    }
+
+    /// Whether the reader is there: open, alive, and not replaced.
+    pub fn is_reader_connected(&mut self) -> bool {
+        self.endpoint.is_reader_connected()
+    }
+
+    /// The buffer's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes of the ring; a frame costs 16 more than its data.
+    pub fn payload_capacity(&self) -> u64 {
+        self.endpoint.geometry().payload_size
+    }
+
+    /// Most data bytes in one frame.
+    pub fn max_frame_len(&self) -> usize {
+        usize::try_from(self.endpoint.geometry().max_frame_len()).unwrap_or(usize::MAX)
+    }
+
+    /// Changes how long [`reserve`](Self::reserve) and [`send`](Self::send) wait.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    /// What was sent so far, and how full the ring is.
+    pub fn statistics(&self) -> Statistics {
+        let capacity = self.payload_capacity();
+        let used = self.endpoint.free_bytes().map_or(0, |free| capacity.saturating_sub(free));
+        Statistics::new(self.endpoint.counters(), used, capacity)
+    }
+
+    /// Ends the stream, as dropping does.
+    pub fn close(self) {}
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let counters = self.endpoint.counters();
+        tracing::debug!(
+            buffer = &*self.name,
+            frames = counters.frames,
+            bytes = counters.bytes,
+            "writer closed"
+        );
+    }
+}
+
+/// Refused by the platform, or by the state of the buffer.
+pub(super) type WriteError = strait_core::zerobuffer::WriteError<OsError>;
