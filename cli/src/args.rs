@@ -1,0 +1,138 @@
+//! Which options the subcommands that move frames share, and what each means in all of them.
+
+use core::time::Duration;
+use std::path::PathBuf;
+
+use clap::Args;
+use strait::zerobuffer::{Reader, ReaderBuilder};
+
+use crate::report;
+
+/// Options of writer, reader and relay.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Flow {
+    /// Most frames to move, 0 = no limit [default: 0; in a writer without --file 1000]
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub(crate) frames: Option<u64>,
+
+    /// Pause after each batch, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(crate) delay_ms: u64,
+
+    /// Frames in a batch: --delay-ms is applied after each so many
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) batch_size: u64,
+
+    /// Longest wait for the other end at each frame, in milliseconds: for a frame to come when reading, for space when
+    /// writing; 0 = for ever
+    #[arg(long, value_name = "MS", default_value_t = 5000)]
+    pub(crate) timeout_ms: u64,
+
+    /// Reports the MD5 digests of the first 100 frames
+    #[arg(long)]
+    pub(crate) checksum: bool,
+
+    /// Prints the report as JSON, on standard output, also when the run failed
+    #[arg(long)]
+    pub(crate) json_output: bool,
+
+    /// Says on standard error what happens
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+impl Flow {
+    /// `--timeout-ms`; [`Duration::MAX`] for 0.
+    pub(crate) fn timeout(&self) -> Duration {
+        match self.timeout_ms {
+            0 => Duration::MAX,
+            ms => Duration::from_millis(ms),
+        }
+    }
+
+    /// Says something on standard error, if asked to.
+    pub(crate) fn say(&self, text: impl FnOnce() -> String) {
+        if self.verbose {
+            report::complain(text());
+        }
+    }
+}
+
+/// Options of what creates a buffer: reader and relay.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Creation {
+    /// Bytes of the buffer's ring; a frame costs 16 more than its data
+    #[arg(long, value_name = "BYTES", default_value_t = 268_435_456)]
+    pub(crate) buffer_size: u64,
+
+    /// Bytes of the buffer's metadata block, 8 of them for the length
+    #[arg(long, value_name = "BYTES", default_value_t = 4096)]
+    pub(crate) metadata_size: u64,
+
+    /// Permission bits of the buffer, in octal, whatever the umask [default: 600]
+    #[arg(long, value_name = "OCTAL", value_parser = octal)]
+    pub(crate) mode: Option<u32>,
+
+    /// Numeric group that shall own the buffer; --mode lets it in
+    #[arg(long, value_name = "GID")]
+    pub(crate) group: Option<u32>,
+}
+
+impl Creation {
+    /// The buffer `name`, as asked for.
+    pub(crate) fn builder(&self, name: &str) -> ReaderBuilder {
+        let mut builder =
+            Reader::builder(name).payload_capacity(self.buffer_size).metadata_capacity(self.metadata_size);
+        if let Some(mode) = self.mode {
+            builder = builder.mode(mode);
+        }
+        if let Some(group) = self.group {
+            builder = builder.group(group);
+        }
+        builder
+    }
+}
+
+/// Options of what makes frames up, or checks made-up frames: writer and reader.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Reproducible {
+    /// Where --size MIN..MAX and the random pattern start; the same seed gives the same frames
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+/// Where a file is, or standard input or output for `-`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `-`.
+    Standard,
+    /// A path.
+    File(PathBuf),
+}
+
+impl From<&str> for Place {
+    fn from(text: &str) -> Self {
+        if text == "-" { Self::Standard } else { Self::File(text.into()) }
+    }
+}
+
+fn octal(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text.strip_prefix("0o").unwrap_or(text), 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("permission bits are octal, at most 777".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_octal_and_has_nine_bits() {
+        assert_eq!(octal("640"), Ok(0o640));
+        assert_eq!(octal("0o0640"), Ok(0o640));
+        for bad in ["", "800", "1000", "-1", "rw"] {
+            assert!(octal(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! With which number the program ends, and why.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | all went well |
+//! | 1 | the buffer, or the relay's input buffer, cannot be created or connected to |
+//! | 2 | the relay's output buffer cannot be reached, or writing failed |
+//! | 3 | reading or relaying failed: no frame in time, a dead writer, a corrupt buffer |
+//! | 4 | bad arguments, or a file that they name cannot be opened |
+//! | 5 | verification failed: a frame's content or size is not what was asked for |
+//! | 130 | interrupted; the program's own buffers were removed |
+
+/// A number that the program ends with.
+pub(crate) type ExitCode = u8;
+
+/// No buffer.
+pub(crate) const CONNECT: ExitCode = 1;
+/// No output.
+pub(crate) const WRITE: ExitCode = 2;
+/// No input.
+pub(crate) const READ: ExitCode = 3;
+/// Bad arguments.
+pub(crate) const USAGE: ExitCode = 4;
+/// Other frames than asked for.
+pub(crate) const VERIFY: ExitCode = 5;
+/// Stopped by the user: 128 and the number of `SIGINT`, as shells have it.
+pub(crate) const INTERRUPTED: ExitCode = 130;
+
+/// The table above, for `--help`.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0    all went well
+  1    the buffer (the relay's input buffer) cannot be created or connected to
+  2    the relay's output buffer cannot be reached, or writing failed
+  3    reading or relaying failed: no frame in time, a dead writer, a corrupt buffer
+  4    bad arguments, or a file that they name cannot be opened
+  5    verification failed: a frame's content or size is not what was asked for
+  130  interrupted; the program's own buffers were removed";
+
+/// Why the program ends, other than well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// What the program ends with.
+    pub(crate) code: ExitCode,
+    /// One sentence, without the program's name.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    /// A failure with its number.
+    pub(crate) fn new(code: ExitCode, message: impl ToString) -> Self {
+        Self { code, message: message.to_string() }
+    }
+
+    /// [`CONNECT`].
+    pub(crate) fn connect(message: impl ToString) -> Self {
+        Self::new(CONNECT, message)
+    }
+
+    /// [`WRITE`].
+    pub(crate) fn write(message: impl ToString) -> Self {
+        Self::new(WRITE, message)
+    }
+
+    /// [`READ`].
+    pub(crate) fn read(message: impl ToString) -> Self {
+        Self::new(READ, message)
+    }
+
+    /// [`USAGE`].
+    pub(crate) fn usage(message: impl ToString) -> Self {
+        Self::new(USAGE, message)
+    }
+
+    /// [`VERIFY`].
+    pub(crate) fn verify(message: impl ToString) -> Self {
+        Self::new(VERIFY, message)
+    }
+
+    /// [`INTERRUPTED`].
+    pub(crate) fn interrupted() -> Self {
+        Self::new(INTERRUPTED, "interrupted")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_constructor_has_the_number_of_the_table() {
+        let codes = [
+            Failure::connect("").code,
+            Failure::write("").code,
+            Failure::read("").code,
+            Failure::usage("").code,
+            Failure::verify("").code,
+            Failure::interrupted().code,
+        ];
+        assert_eq!(codes, [1, 2, 3, 4, 5, 130]);
+        for code in codes {
+            assert!(HELP.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))), "{code}");
+        }
+    }
+}

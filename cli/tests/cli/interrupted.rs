@@ -1,0 +1,81 @@
+//! What remains when a process is stopped or dies?
+
+use std::io::{Read as _, Write as _};
+use std::process::Command;
+
+use crate::support::{LONG, Name, Running, run, start};
+
+fn signal(child: &Running, signal: &str) {
+    let kill = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+}
+
+#[test]
+fn an_interrupted_reader_or_relay_removes_its_buffer_and_reports() {
+    let (name, output) = (Name::new("stopped"), Name::new("never"));
+    let reader = ["reader", &name, "--timeout-ms", "0", "--json-output", "-v"];
+    let relay = ["relay", &name, &output, "--create-output", "--json-output", "-v"];
+    for (args, sign) in [(&reader[..], "-INT"), (&relay[..], "-TERM")] {
+        let mut child = start(args);
+        let (created, _rest) = child.first_complaint();
+        assert!(created.starts_with("strait: created "), "{created}");
+        assert!(name.segment().exists());
+        signal(&child, sign);
+        let ended = child.end().expect_code(130);
+        assert_eq!(ended.json()["errors"], serde_json::json!(["interrupted"]));
+        assert!(!name.segment().exists());
+    }
+}
+
+#[test]
+fn a_reader_hands_out_what_a_dead_writer_sent_and_then_fails() {
+    let name = Name::new("orphan");
+    let mut reader = start(&["reader", &name, "--out", "-", "--timeout-ms", LONG]);
+    let mut writer = start(&["writer", &name, "--file", "-", "-s", "4", "--wait-ms", LONG]);
+    let (mut input, mut output) = (writer.stdin(), reader.stdout());
+    input.write_all(b"last words").unwrap();
+    let mut heard = [0; 8];
+    output.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"last wor");
+    writer.kill();
+    let mut rest = Vec::new();
+    output.read_to_end(&mut rest).unwrap();
+    assert!(rest.is_empty());
+    let ended = reader.end().expect_code(3);
+    assert!(ended.stderr.contains(&format!("writer of buffer {:?} died", &*name)), "{}", ended.stderr);
+}
+
+#[test]
+fn a_killed_reader_is_listed_as_dead_and_the_next_one_replaces_it() {
+    let name = Name::new("killed");
+    let mut reader = start(&["reader", &name, "--buffer-size", "4096", "--timeout-ms", "0", "-v"]);
+    reader.first_complaint();
+    reader.kill();
+    let listed = run(&["ls", "--json"]).expect_code(0).json();
+    let state = |list: &serde_json::Value| {
+        let entry = list.as_array().unwrap().iter().find(|entry| entry["name"] == *name).cloned();
+        entry.map(|entry| entry["state"].clone())
+    };
+    assert_eq!(state(&listed), Some("dead".into()));
+    let gone = run(&["gc", "--dry-run", "--json"]).expect_code(0).json();
+    let entry =
+        gone["buffers"].as_array().unwrap().iter().find(|entry| entry["name"] == *name).unwrap().clone();
+    assert_eq!(entry["removed"], false);
+    assert_eq!(entry["bytes"], 128 + 4096 + 4096);
+    assert!(name.segment().exists());
+    let ended = run(&["writer", &name, "--wait-ms", "0"]).expect_code(1);
+    assert!(ended.stderr.contains("is gone"), "{}", ended.stderr);
+    run(&["reader", &name, "--timeout-ms", "1"]).expect_code(3);
+}
+
+/// Every dead buffer of this user goes: not while other tests run.
+#[test]
+#[ignore = "removes every dead buffer of this user"]
+fn gc_removes_a_killed_readers_buffer() {
+    let name = Name::new("garbage");
+    let mut reader = start(&["reader", &name, "--buffer-size", "4096", "--timeout-ms", "0", "-v"]);
+    reader.first_complaint();
+    reader.kill();
+    let ended = run(&["gc"]).expect_code(0);
+    assert!(ended.text().contains(&format!("removed {}: 8320 bytes", &*name)), "{}", ended.text());
+}

@@ -1,0 +1,177 @@
+//! Child processes that cannot outlive their test, and buffer names that no other test has.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+
+/// Milliseconds that nothing takes on any machine: a test that fails for another reason still ends.
+pub(crate) const LONG: &str = "60000";
+
+/// A buffer name; when it goes nothing of the buffer may be left.
+pub(crate) struct Name(String);
+
+impl Name {
+    pub(crate) fn new(what: &str) -> Self {
+        Self(unique(what))
+    }
+
+    pub(crate) fn segment(&self) -> PathBuf {
+        Path::new("/dev/shm").join(&self.0)
+    }
+
+    fn objects(&self) -> [PathBuf; 4] {
+        let Self(name) = self;
+        [
+            self.segment(),
+            format!("/dev/shm/sem.sem-w-{name}").into(),
+            format!("/dev/shm/sem.sem-r-{name}").into(),
+            format!("/tmp/zerobuffer/{name}.lock").into(),
+        ]
+    }
+}
+
+impl core::ops::Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            for object in self.objects() {
+                assert!(!object.exists(), "{} is left behind", object.display());
+            }
+        }
+    }
+}
+
+/// A file that goes with its test.
+pub(crate) struct TempFile(PathBuf);
+
+impl TempFile {
+    pub(crate) fn new(what: &str) -> Self {
+        Self(std::env::temp_dir().join(unique(what)))
+    }
+
+    pub(crate) fn with(what: &str, bytes: &[u8]) -> Self {
+        let file = Self::new(what);
+        std::fs::write(&file.0, bytes).unwrap();
+        file
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        std::fs::read(&self.0).unwrap()
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn unique(what: &str) -> String {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    // Relaxed: a number, nothing ordered by it.
+    format!("cli-{what}-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// How a run ended, and all it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    #[track_caller]
+    pub(crate) fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}{}", String::from_utf8_lossy(&self.stdout), self.stderr);
+        self
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        core::str::from_utf8(&self.stdout).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.stdout).expect(&self.stderr)
+    }
+}
+
+/// A running `strait`, killed if its test ends first.
+pub(crate) struct Running(Child);
+
+/// Starts `strait` with `args`.
+pub(crate) fn start(args: &[&str]) -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running(command.spawn().unwrap())
+}
+
+/// Runs `strait` with `args` and an empty standard input.
+pub(crate) fn run(args: &[&str]) -> Ended {
+    start(args).end()
+}
+
+impl Running {
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.0.stdin.take().unwrap()
+    }
+
+    pub(crate) fn stdout(&mut self) -> ChildStdout {
+        self.0.stdout.take().unwrap()
+    }
+
+    /// Waits for the first line on standard error; the rest is lost to [`end`](Self::end).
+    pub(crate) fn first_complaint(&mut self) -> (String, BufReader<ChildStderr>) {
+        let mut stderr = BufReader::new(self.0.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        (line, stderr)
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Waits for the end, reading what was not taken.
+    pub(crate) fn end(mut self) -> Ended {
+        drop(self.0.stdin.take());
+        let stdout = self.0.stdout.take();
+        let stdout = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stdout.map(|mut stdout| stdout.read_to_end(&mut bytes).unwrap());
+            bytes
+        });
+        let mut stderr = Vec::new();
+        if let Some(mut pipe) = self.0.stderr.take() {
+            pipe.read_to_end(&mut stderr).unwrap();
+        }
+        let stdout = stdout.join().unwrap();
+        let code = self.0.wait().unwrap().code();
+        Ended { code, stdout, stderr: String::from_utf8(stderr).unwrap() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
