@@ -43,15 +43,15 @@ pub unsafe trait Segment: Clone + fmt::Debug {
         true
     }
 
-    /// Takes the writer's lock on this handle, held until every clone of it is dropped; `false` if another handle
-    /// holds it. It proves a writer alive that cannot be seen as a process, and is invisible to implementations that
-    /// do not know it. Where there is none, the default succeeds.
-    fn lock_as_writer(&self) -> bool {
+    /// Takes an exclusive lock on the object through this handle, held until every clone of it is dropped; `false` if
+    /// another handle holds it. The writer does: it proves one alive that cannot be seen as a process, and is invisible
+    /// to implementations that do not know it. Where there is none, the default succeeds.
+    fn lock(&self) -> bool {
         true
     }
 
-    /// Whether another handle holds the writer's lock. The default knows none.
-    fn is_writer_locked(&self) -> bool {
+    /// Whether another handle holds the lock. The default knows none.
+    fn is_locked(&self) -> bool {
         false
     }
 }
@@ -81,6 +81,16 @@ pub trait Signal: fmt::Debug {
     /// # Errors
     /// When the system fails. An interruption by a signal handler is not an error.
     fn wait(&self, until: Instant) -> Result<bool, Self::Error>;
+
+    /// Takes an exclusive lock through this handle, as [`Segment::lock`]. The reader does, on the signal for space.
+    fn lock(&self) -> bool {
+        true
+    }
+
+    /// Whether another handle holds the lock. The default knows none.
+    fn is_locked(&self) -> bool {
+        false
+    }
 }
 
 /// A process identifier as it stands in shared memory: any 64 bits a peer put there.
@@ -140,9 +150,9 @@ pub struct WaitPolicy {
 }
 
 impl Default for WaitPolicy {
-    /// 50 to 4000 polls (about 1 to 40 µs), then two yields: about one wake-up's cost (DESIGN.md, "Waiting").
+    /// 20 to 600 polls (up to about 40 µs), then two yields: about one wake-up's cost (DESIGN.md, "Waiting").
     fn default() -> Self {
-        Self { min_spins: 50, max_spins: 4000, yields: 2 }
+        Self { min_spins: 20, max_spins: 600, yields: 2 }
     }
 }
 

@@ -127,11 +127,11 @@ unsafe impl Segment for HeapSegment {
 
 /// A semaphore inside one process.
 #[derive(Clone, Debug)]
-pub struct FakeSignal(Arc<(Mutex<u32>, Condvar)>);
+pub struct FakeSignal(Arc<(Mutex<u32>, Condvar, Mutex<bool>)>);
 
 impl FakeSignal {
     fn new() -> Self {
-        Self(Arc::new((Mutex::new(0), Condvar::new())))
+        Self(Arc::new((Mutex::new(0), Condvar::new(), Mutex::new(false))))
     }
 
     /// Sets the number of permits, as a peer that keeps no rule would.
@@ -177,6 +177,14 @@ impl Signal for FakeSignal {
             }
             permits = self.0.1.wait_timeout(permits, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    fn lock(&self) -> bool {
+        !std::mem::replace(&mut *lock(&self.0.2), true)
+    }
+
+    fn is_locked(&self) -> bool {
+        *lock(&self.0.2)
     }
 }
 

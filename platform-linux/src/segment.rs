@@ -127,8 +127,8 @@ unsafe impl Segment for LinuxSegment {
         rustix::fs::fstat(&self.0.file).is_ok_and(|stat| stat.st_nlink > 0)
     }
 
-    fn lock_as_writer(&self) -> bool {
-        // A reader's probe holds the lock for a moment: a few tries tell it from a writer.
+    fn lock(&self) -> bool {
+        // A probe holds the lock for a moment: a few tries tell it from an owner.
         for attempt in 0..20 {
             if rustix::fs::flock(&self.0.file, FlockOperation::NonBlockingLockExclusive).is_ok() {
                 return true;
@@ -140,7 +140,7 @@ unsafe impl Segment for LinuxSegment {
         false
     }
 
-    fn is_writer_locked(&self) -> bool {
+    fn is_locked(&self) -> bool {
         match rustix::fs::flock(&self.0.file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => {
                 let _ = rustix::fs::flock(&self.0.file, FlockOperation::Unlock);

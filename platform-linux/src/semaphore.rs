@@ -136,4 +136,12 @@ impl Signal for LinuxSemaphore {
         }
         self.words().wait(self, until).map_err(|errno| Error::system("futex", self.segment.path(), errno))
     }
+
+    fn lock(&self) -> bool {
+        self.segment.lock()
+    }
+
+    fn is_locked(&self) -> bool {
+        self.segment.is_locked()
+    }
 }

@@ -57,6 +57,7 @@ impl Error {
                 ConnectError::BadName { .. } => ErrorKind::Usage,
                 ConnectError::BufferNotFound { .. }
                 | ConnectError::NotReady { .. }
+                | ConnectError::Unsettled { .. }
                 | ConnectError::WriterAlreadyConnected { .. }
                 | ConnectError::ReaderDead { .. } => ErrorKind::Disconnected,
                 ConnectError::NotAZeroBuffer { .. } => ErrorKind::Peer,
@@ -91,7 +92,11 @@ impl Error {
             self,
             Self::Send(SendError::BufferFull { .. })
                 | Self::Recv(RecvError::Empty | RecvError::Timeout { .. } | RecvError::SequenceGap { .. })
-                | Self::Connect(ConnectError::BufferNotFound { .. } | ConnectError::NotReady { .. })
+                | Self::Connect(
+                    ConnectError::BufferNotFound { .. }
+                        | ConnectError::NotReady { .. }
+                        | ConnectError::Unsettled { .. }
+                )
         )
     }
 }

@@ -1,1 +1,20 @@
-//! Harness.
+//! What tests of several processes need: children brought to an exact step, names of their own, the raw objects.
+#![forbid(unsafe_code)]
+
+pub mod child;
+pub mod objects;
+pub mod pattern;
+pub mod test_name;
+
+pub use child::Peer;
+pub use test_name::TestName;
+
+/// How long the endpoints of the tests wait: never needed, but a test that fails ends with an error and not at all.
+pub const PATIENCE: core::time::Duration = core::time::Duration::from_secs(300);
+
+/// Waits until `condition` holds. It must be one that the library, or the system, brings about for sure.
+pub fn wait_until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        std::thread::yield_now();
+    }
+}

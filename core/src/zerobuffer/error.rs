@@ -101,6 +101,12 @@ pub enum AttachError<E> {
         /// Its process.
         pid: Pid,
     },
+    /// The last writer died within a commit, and the reader has not yet looked: try again soon.
+    #[error("writer {pid} died in the middle of a frame; the reader cleans up when it next receives")]
+    Unsettled {
+        /// The dead writer's process.
+        pid: Pid,
+    },
     /// The reader has closed or died: the buffer is a leftover.
     #[error("the reader is gone (pid {pid})")]
     ReaderDead {

@@ -92,7 +92,7 @@ impl Snapshot {
     /// # Errors
     /// The first thing wrong.
     pub fn check<S: Segment, E>(segment: &S) -> Result<(), AttachError<E>> {
-        super::writer::open_buffer(segment.clone()).map(drop)
+        super::attach::open_buffer(segment.clone()).map(drop)
     }
 
     /// Unread frames and wrap markers from the read position on, at most `limit`, and as many as make sense: the walk

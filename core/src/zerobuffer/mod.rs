@@ -24,25 +24,34 @@
 //! |---|---|
 //! | [`layout`] | which byte means what |
 //! | [`cursor`] | where the next frame goes: arithmetic without memory |
-//! | [`ring`] | how a frame is published, claimed and released |
+//! | [`ring`], `producer`, `consumer` | how a frame is published, claimed and returned |
+//! | `state` | whether positions and free bytes agree |
+//! | `halves` | which permit follows which store |
 //! | [`release`] | which bytes may be returned when frames are released out of order |
 //! | [`metadata`] | the write-once block |
-//! | [`reader`], [`writer`] | attaching, waiting, and what happens when the other end dies |
+//! | [`reader`], [`writer`], `wait` | waiting, and what happens when the other end dies |
+//! | `attach`, `ownership` | who may connect, who owns the name, what is a leftover |
 //! | [`inspect`] | what a buffer holds, changing nothing |
 //!
 //! Source: modelingevolution/zerobuffer@5d3e0c4, `PROTOCOL.md` and the C++, C# and Python implementations.
 
+mod attach;
+mod consumer;
 pub mod cursor;
 mod error;
+mod halves;
 #[cfg(not(all(test, loom)))]
 pub mod inspect;
 pub mod layout;
 #[cfg(all(test, loom))]
 mod loom_tests;
 pub mod metadata;
+mod ownership;
+mod producer;
 pub mod reader;
 pub mod release;
 pub mod ring;
+mod state;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod wait;

@@ -1,120 +1,19 @@
 //! The reading end: creating the buffer, waiting for frames, returning space, and noticing that the writer is gone.
 
+use super::attach::backed;
 use super::error::{CreateError, MetadataError, ReadError};
-use super::layout::{Config, Geometry, OIEB_SIZE, Oieb};
+use super::halves::{ReaderHalf, announce_space};
+use super::layout::{Config, Geometry};
 use super::metadata;
+use super::ownership::{Owned, owner, remove_leftovers};
 pub use super::ring::Claimed;
 use super::ring::{Buffer, Consumer, Counters, NoFrame, RingMemory, return_space};
-use super::wait::{Backoff, Idle, Waited, Waiting, wait};
-use super::writer::{DATA_READY, RECHECK_SIZE, SPACE_FREE, backed};
+use super::wait::{Backoff, Idle, LONGEST_SLICE, Waited, Waiting, wait};
+use super::writer::{DATA_READY, RECHECK_SIZE, SPACE_FREE};
 use crate::name::Name;
 use crate::platform::{Access, FaultKind, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch};
-use crate::shm::view;
-use crate::sync::{Ordering, full_fence};
+use crate::sync::Ordering;
 use crate::time::{Deadline, Instant};
-
-/// Permits claimed before they are taken from the semaphore: a read-modify-write per so many frames.
-const TAKE_AFTER: u32 = 64;
-
-/// The consumer with its signals: everything of a reader that needs no names.
-#[derive(Debug)]
-pub(super) struct ReaderHalf<M, S> {
-    pub(super) consumer: Consumer<M>,
-    pub(super) data_ready: S,
-    pub(super) space_free: S,
-    /// Permits seen when last looked, less those taken since.
-    known: u32,
-    /// Of those, used for frames claimed but still standing in the semaphore.
-    used: u32,
-}
-
-impl<M: RingMemory, S: Signal> ReaderHalf<M, S> {
-    pub(super) fn new(consumer: Consumer<M>, data_ready: S, space_free: S) -> Self {
-        Self { consumer, data_ready, space_free, known: 0, used: 0 }
-    }
-
-    /// Claims the next frame if a permit announces it. `held` tells the bytes claimed and not yet returned.
-    pub(super) fn try_claim(&mut self, held: impl Fn() -> u64) -> Result<Option<Claimed>, NoFrame> {
-        if self.known <= self.used {
-            // Shows everything its poster stored before: the frame, the counters.
-            self.known = self.data_ready.permits();
-            if self.known <= self.used {
-                return Ok(None);
-            }
-            self.consumer.refresh(held).map_err(NoFrame::Corrupt)?;
-        }
-        match self.consumer.claim() {
-            Ok(claimed) => {
-                self.used = self.used.saturating_add(1);
-                if self.used >= TAKE_AFTER {
-                    self.settle();
-                }
-                Ok(Some(claimed))
-            }
-            Err(NoFrame::Nothing) => {
-                // More permits than frames: a frame recovered earlier was announced after all.
-                self.used = self.known;
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Takes from the semaphore the permits that were used.
-    pub(super) fn settle(&mut self) {
-        // Fewer are there only if somebody else takes them: then there is nothing left to account for.
-        self.data_ready.take(self.used);
-        self.known = self.known.saturating_sub(self.used);
-        self.used = 0;
-    }
-
-    /// Whether a look is worth while.
-    pub(super) fn is_ready(&self) -> bool {
-        self.data_ready.permits() > self.used
-    }
-
-    /// Claims a frame that is committed but was never announced. Only when its writer cannot announce it any more, or
-    /// had a whole slice of time to do so.
-    pub(super) fn try_recover(&mut self, held: impl Fn() -> u64) -> Result<Option<Claimed>, NoFrame> {
-        if !self.consumer.is_ahead() {
-            return Ok(None);
-        }
-        self.consumer.refresh(held).map_err(NoFrame::Corrupt)?;
-        match self.consumer.claim() {
-            Ok(claimed) => {
-                self.consumer.counters.recovered = self.consumer.counters.recovered.wrapping_add(1);
-                Ok(Some(claimed))
-            }
-            Err(NoFrame::Nothing) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Marks `cost` bytes as released. They go back at once, unless they are few and more frames are known to wait.
-    pub(super) fn release(&mut self, cost: u64) -> Result<(), ReadError<S::Error>> {
-        self.consumer.release(cost);
-        if self.known <= self.used || self.consumer.should_return() {
-            self.return_pending()?;
-        }
-        Ok(())
-    }
-
-    /// Returns everything that was released.
-    pub(super) fn return_pending(&mut self) -> Result<(), ReadError<S::Error>> {
-        if self.consumer.return_pending().map_err(ReadError::Corrupt)? {
-            announce_space(&self.space_free).map_err(ReadError::System)?;
-        }
-        Ok(())
-    }
-}
-
-/// Posts `space_free`, unless a permit is there already: the writer uses up every old permit before it sleeps, and
-/// looks at the free bytes after that. This also keeps the semaphore from overflowing.
-fn announce_space<S: Signal>(space_free: &S) -> Result<(), S::Error> {
-    // Pairs with the fence in `forget_permits`.
-    full_fence();
-    if space_free.permits() == 0 { space_free.post() } else { Ok(()) }
-}
 
 /// Returns space of frames released away from their reader, on any thread.
 #[derive(Debug)]
@@ -154,33 +53,6 @@ fn lend<'a, S: Segment>(buffer: &'a Buffer<S>, claimed: &'a Claimed) -> &'a [u8]
     bytes.unwrap_or_default()
 }
 
-/// What exists only while this reader does; dropping it removes everything, the lock last.
-#[derive(Debug)]
-struct Owned<P: Platform> {
-    platform: P,
-    name: Name,
-    segment: Option<P::Segment>,
-    signals: u8,
-    // Declared last: released, and its file removed, after the rest is gone.
-    _lock: P::Lock,
-}
-
-impl<P: Platform> Drop for Owned<P> {
-    fn drop(&mut self) {
-        // Somebody who replaced the segment owns the names now.
-        if self.segment.as_ref().is_some_and(|segment| !segment.is_linked()) {
-            return;
-        }
-        // Nobody is left to tell about a failure; what stays is taken over by the next reader of this name.
-        if self.segment.is_some() {
-            let _ = self.platform.remove_segment(&self.name);
-        }
-        for prefix in [DATA_READY, SPACE_FREE].iter().take(usize::from(self.signals)) {
-            let _ = self.platform.remove_signal(&self.name.prefixed(prefix));
-        }
-    }
-}
-
 /// The reading end of a buffer: creates it, owns it, removes it when dropped.
 ///
 /// `held` in its methods tells the ring bytes of frames that the caller has claimed and not yet released here or
@@ -195,6 +67,8 @@ pub struct ReaderEndpoint<P: Platform> {
     died: Option<Pid>,
     backoff: Backoff,
     size_checked: Option<Instant>,
+    /// Since when every attempt without waiting found nothing.
+    quiet_since: Option<Instant>,
     waits: u64,
     sleeps: u64,
     /// Declared last: everything is removed after the mapping is gone.
@@ -234,6 +108,8 @@ impl<P: Platform> ReaderEndpoint<P> {
         let space_free =
             platform.create_signal(&name.prefixed(SPACE_FREE), access).map_err(CreateError::System)?;
         owned.signals = 2;
+        // Tells a later Strait writer what our words mean (`ring`), as long as we live.
+        space_free.lock();
 
         let buffer = Buffer::new(segment, geometry)
             .map_err(|error| CreateError::PayloadTooSmall { capacity: error.len as u64 })?;
@@ -248,6 +124,7 @@ impl<P: Platform> ReaderEndpoint<P> {
             died: None,
             backoff,
             size_checked: None,
+            quiet_since: None,
             waits: 0,
             sleeps: 0,
             _owned: owned,
@@ -278,6 +155,14 @@ impl<P: Platform> ReaderEndpoint<P> {
         }
     }
 
+    /// Claims the next frame if one is announced. Looks at nothing else: the fast way to a frame that is there.
+    ///
+    /// # Errors
+    /// [`ReadError::SequenceGap`], [`ReadError::Corrupt`], [`ReadError::Truncated`].
+    pub fn claim_ready<H: Fn() -> u64>(&mut self, held: H) -> Result<Option<Claimed>, ReadError<P::Error>> {
+        self.attempt_claim(&held)
+    }
+
     /// Claims the next frame if one is there.
     ///
     /// # Errors
@@ -286,8 +171,12 @@ impl<P: Platform> ReaderEndpoint<P> {
         if let Some(claimed) = self.attempt_claim(&held)? {
             return Ok(claimed);
         }
-        self.half.return_pending()?;
-        match self.look(&held, false)? {
+        self.return_released()?;
+        // A frame that stays unannounced is recovered once the writer has had a slice of time to announce it.
+        let now = self.platform.now();
+        let since = *self.quiet_since.get_or_insert(now);
+        let recover = now.saturating_since(since) >= LONGEST_SLICE;
+        match self.look(&held, recover)? {
             Look::Claimed(claimed) => Ok(claimed),
             Look::Quiet => Err(ReadError::Empty),
         }
@@ -298,6 +187,7 @@ impl<P: Platform> ReaderEndpoint<P> {
         let claimed = self.half.try_claim(held).map_err(no_frame)?;
         if claimed.is_some() {
             self.died = None;
+            self.quiet_since = None;
         }
         Ok(claimed)
     }
@@ -320,7 +210,8 @@ impl<P: Platform> ReaderEndpoint<P> {
             let metadata = self.buffer().oieb().metadata_written_bytes.load(Ordering::Relaxed);
             self.had_writer = written != 0 || metadata != 0;
         }
-        if !self.had_writer {
+        // A second writer that an existing implementation refused clears the first one's pid: its lock says that it lives.
+        if !self.had_writer || (pid.0 == 0 && self.buffer().segment().is_locked()) {
             return Ok(Look::Quiet);
         }
         // The writer is gone: what it announced between our last attempt and now comes first, then what it committed
@@ -358,7 +249,7 @@ impl<P: Platform> ReaderEndpoint<P> {
             self.died = None;
         }
         let Some(watch) = &self.writer else { return false };
-        watch.is_alive() || (!watch.was_seen() && self.buffer().segment().is_writer_locked())
+        watch.is_alive() || (!watch.was_seen() && self.buffer().segment().is_locked())
     }
 
     /// The frame's bytes, in shared memory.
@@ -384,17 +275,23 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// # Errors
     /// As [`release`](Self::release).
     pub fn release_bytes(&mut self, cost: u64) -> Result<(), ReadError<P::Error>> {
-        self.check_size()?;
-        self.half.release(cost)
+        if self.half.release(cost) { self.return_released() } else { Ok(()) }
     }
 
-    /// Shows the writer how far was claimed. Call it after each claim while frames are held whose space a
-    /// [`Returner`] gives back: a Python writer must never find more space than the read position allows.
-    pub fn publish_position(&mut self) {
-        self.half.consumer.publish_position();
+    /// Returns at once everything released so far. Needed before a [`Returner`] returns space of later frames.
+    ///
+    /// # Errors
+    /// As [`release`](Self::release).
+    pub fn return_released(&mut self) -> Result<(), ReadError<P::Error>> {
+        if self.half.consumer.has_pending() {
+            self.check_size()?;
+            self.half.return_pending()?;
+        }
+        Ok(())
     }
 
-    /// A handle by which frames are read and returned on other threads.
+    /// A handle by which frames are read and returned on other threads. While frames are held, it returns the space of
+    /// all, one call at a time, after a [`return_released`](Self::return_released).
     pub fn returner(&self) -> Returner<P> {
         Returner { buffer: self.buffer().clone(), space_free: self.half.space_free.clone() }
     }
@@ -518,7 +415,7 @@ impl<P: Platform, H: Fn() -> u64> Waiting<Claimed, ReadError<P::Error>> for Fram
     fn attempt(&mut self) -> Result<Option<Claimed>, ReadError<P::Error>> {
         let claimed = self.endpoint.attempt_claim(&self.held)?;
         if claimed.is_none() {
-            self.endpoint.half.return_pending()?;
+            self.endpoint.return_released()?;
         }
         Ok(claimed)
     }
@@ -559,43 +456,4 @@ fn no_frame<E>(error: NoFrame) -> ReadError<E> {
         NoFrame::Gap { expected, found } => ReadError::SequenceGap { expected, found },
         NoFrame::Corrupt(corrupt) => ReadError::Corrupt(corrupt),
     }
-}
-
-/// The pid in an existing segment, 0 if there is none to be read.
-fn owner<P: Platform>(platform: &P, name: &Name) -> Pid {
-    let Ok(segment) = platform.open_segment(name) else { return Pid(0) };
-    reader_of(&segment)
-}
-
-fn reader_of<S: Segment>(segment: &S) -> Pid {
-    if segment.len() < OIEB_SIZE as usize || backed(segment).is_err() {
-        return Pid(0);
-    }
-    // Relaxed: only says who is there.
-    view::<Oieb, S>(segment, 0).map_or(Pid(0), |oieb| Pid(oieb.reader_pid.load(Ordering::Relaxed)))
-}
-
-/// Whether what stands under a name cannot be a buffer that somebody reads.
-fn is_no_segment(kind: FaultKind) -> bool {
-    matches!(kind, FaultKind::NotFound | FaultKind::Unsuitable | FaultKind::Incomplete)
-}
-
-/// Removes segment and semaphores of this name that no running reader owns. The caller holds the lock.
-fn remove_leftovers<P: Platform>(platform: &P, name: &Name) -> Result<(), CreateError<P::Error>> {
-    match platform.open_segment(name) {
-        Ok(segment) => {
-            let pid = reader_of(&segment);
-            // Its lock file may have been swept away while it runs: the pid still speaks for it.
-            if pid.0 != 0 && platform.may_own(&segment, pid) {
-                return Err(CreateError::ReaderAlreadyConnected { pid });
-            }
-        }
-        Err(error) if is_no_segment(error.kind()) => {}
-        Err(error) => return Err(CreateError::System(error)),
-    }
-    platform.remove_segment(name).map_err(CreateError::System)?;
-    for prefix in [DATA_READY, SPACE_FREE] {
-        platform.remove_signal(&name.prefixed(prefix)).map_err(CreateError::System)?;
-    }
-    Ok(())
 }

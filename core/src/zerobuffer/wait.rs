@@ -7,7 +7,7 @@ use crate::sync::spin_loop;
 use crate::time::{Deadline, Instant};
 
 /// Longest time between two looks at whether the other end lives.
-const LONGEST_SLICE: Duration = Duration::from_millis(100);
+pub(super) const LONGEST_SLICE: Duration = Duration::from_millis(100);
 /// First of them: a stream's end is noticed soon, a silent peer costs little.
 const FIRST_SLICE: Duration = Duration::from_millis(2);
 

@@ -2,16 +2,18 @@
 
 use core::time::Duration;
 
-use super::error::{AttachError, MetadataError, WriteError};
-use super::layout::{FRAME_OVERHEAD, Geometry, OIEB_SIZE, Oieb};
+use super::attach::{
+    backed, claim_writer_pid, holds_lock_elsewhere, live_reader, not_found, open_buffer, release_writer_pid,
+};
+use super::error::{AttachError, Corrupt, MetadataError, WriteError};
+use super::halves::WriterHalf;
+use super::layout::{FRAME_OVERHEAD, Geometry};
 use super::metadata;
 use super::ring::{Buffer, Counters, NoRoom, Producer, RingMemory, Room};
 use super::wait::{Backoff, Idle, Waited, Waiting, wait};
 use crate::name::Name;
-use crate::platform::{
-    FaultKind, LockState, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch,
-};
-use crate::sync::{Ordering, full_fence};
+use crate::platform::{FaultKind, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch};
+use crate::sync::Ordering;
 use crate::time::{Deadline, Instant};
 
 /// The size of the segment is looked at again when the last look is older than this: about as long as the caller
@@ -42,36 +44,6 @@ impl Reserved {
     /// Whether it has no data; never.
     pub fn is_empty(&self) -> bool {
         self.room.len == 0
-    }
-}
-
-/// The producer with its signals: everything of a writer that needs no names.
-#[derive(Debug)]
-pub(super) struct WriterHalf<M, S> {
-    pub(super) producer: Producer<M>,
-    pub(super) data_ready: S,
-    pub(super) space_free: S,
-}
-
-impl<M: RingMemory, S: Signal> WriterHalf<M, S> {
-    pub(super) fn try_reserve(&mut self, len: u64) -> Result<Room, NoRoom> {
-        self.producer.try_reserve(len)
-    }
-
-    /// Publishes, then posts: the other order would show the reader a permit without its frame.
-    pub(super) fn commit(&mut self, room: &Room) -> Result<u64, WriteError<S::Error>> {
-        let sequence = self.producer.commit(room).map_err(WriteError::Corrupt)?;
-        self.data_ready.post().map_err(WriteError::System)?;
-        Ok(sequence)
-    }
-
-    /// Uses up old permits, so that waiting for one waits for space returned from now on. The caller tries again
-    /// before it waits.
-    pub(super) fn forget_permits(&self) {
-        self.space_free.take(u32::MAX);
-        // Pairs with the fence in `Returner::announce`: either we see the space returned, or the reader sees that no
-        // permit is left and posts one.
-        full_fence();
     }
 }
 
@@ -112,14 +84,19 @@ impl<P: Platform> WriterEndpoint<P> {
             })
         };
         let (data_ready, space_free) = (signal(DATA_READY)?, signal(SPACE_FREE)?);
-        let reader = live_reader(&platform, name, &buffer)?;
+        let strait_reader = space_free.is_locked();
+        let reader = live_reader(&platform, name, &buffer, strait_reader)?;
         let this = platform.this();
-        if !buffer.segment().lock_as_writer() {
+        if !buffer.segment().lock() {
             // Relaxed: only says who is there.
             let pid = Pid(buffer.oieb().writer_pid.load(Ordering::Relaxed));
             return Err(AttachError::WriterAlreadyConnected { pid });
         }
-        claim_writer_pid(&platform, buffer.oieb(), this)?;
+        claim_writer_pid(&platform, &buffer, this, strait_reader)?;
+        if !buffer.segment().is_linked() {
+            release_writer_pid(buffer.oieb(), this);
+            return Err(AttachError::ReaderDead { pid: reader.pid() });
+        }
         let oieb_of = buffer.clone();
         let producer = Producer::new(buffer).map_err(|corrupt| {
             release_writer_pid(oieb_of.oieb(), this);
@@ -163,6 +140,15 @@ impl<P: Platform> WriterEndpoint<P> {
                 Err(WriteError::Full { needed, free, capacity: self.geometry().payload_size })
             }
         }
+    }
+
+    /// Reserves room for `len` data bytes if it is there now, and looks at nothing else; `None` while the ring is full.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve), except [`WriteError::Full`].
+    pub fn reserve_ready(&mut self, len: usize) -> Result<Option<Reserved>, WriteError<P::Error>> {
+        let len = self.check_len(len)?;
+        self.attempt_reserve(len)
     }
 
     /// Reserves room for `len` data bytes if it is there now.
@@ -236,6 +222,27 @@ impl<P: Platform> WriterEndpoint<P> {
     #[expect(clippy::needless_pass_by_value, reason = "a reservation is used up")]
     pub fn commit(&mut self, reserved: Reserved) -> Result<u64, WriteError<P::Error>> {
         self.check_size()?;
+        self.half.commit(&reserved.room)
+    }
+
+    /// Copies `data` into the frame and commits it. Looks at the segment's size again only if the copy was a long one.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    #[expect(clippy::needless_pass_by_value, reason = "a reservation is used up")]
+    pub fn commit_copy(&mut self, reserved: Reserved, data: &[u8]) -> Result<u64, WriteError<P::Error>> {
+        /// Bytes copied in about the time for which a look at the size is good.
+        const SHORT: usize = 16 << 10;
+        let at = reserved.room.position.saturating_add(FRAME_OVERHEAD);
+        let data = data.get(..reserved.len()).unwrap_or(data);
+        let memory = &self.half.producer.memory;
+        memory.payload().write(at, data).map_err(|_| {
+            let limit = memory.capacity();
+            WriteError::Corrupt(Corrupt { field: "frame position", found: at, limit })
+        })?;
+        if data.len() > SHORT {
+            self.check_size()?;
+        }
         self.half.commit(&reserved.room)
     }
 
@@ -366,6 +373,8 @@ impl<P: Platform> Waiting<Reserved, WriteError<P::Error>> for SpaceWait<'_, P> {
     type Signal = P::Signal;
 
     fn attempt(&mut self) -> Result<Option<Reserved>, WriteError<P::Error>> {
+        // Old permits first: what is posted after this attempt is then seen by `is_ready`.
+        self.endpoint.half.forget_permits();
         self.endpoint.check_size()?;
         self.endpoint.check_pids()?;
         match self.endpoint.half.try_reserve(self.len) {
@@ -379,13 +388,13 @@ impl<P: Platform> Waiting<Reserved, WriteError<P::Error>> for SpaceWait<'_, P> {
         }
     }
 
+    /// Polls the semaphore and not the ring: its file is its own, and cutting the segment short cannot hurt us here.
     fn is_ready(&self) -> bool {
-        self.endpoint.half.producer.free_now() >= self.needed
+        self.endpoint.half.space_free.permits() > 0
     }
 
     fn idle(&mut self) -> Result<Idle<Reserved>, WriteError<P::Error>> {
         self.endpoint.check_reader()?;
-        self.endpoint.half.forget_permits();
         Ok(Idle::Wait)
     }
 
@@ -404,82 +413,4 @@ impl<P: Platform> Waiting<Reserved, WriteError<P::Error>> for SpaceWait<'_, P> {
     fn system(error: P::Error) -> WriteError<P::Error> {
         WriteError::System(error)
     }
-}
-
-/// Bytes backed and bytes needed, if the segment was cut short.
-pub(super) fn backed<S: Segment>(segment: &S) -> Result<(), (usize, usize)> {
-    let (found, needed) = (segment.backed_len(), segment.len());
-    if found < needed { Err((found, needed)) } else { Ok(()) }
-}
-
-fn not_found<E: PlatformError>(error: E) -> AttachError<E> {
-    match error.kind() {
-        FaultKind::NotFound => AttachError::NotFound,
-        FaultKind::Incomplete => AttachError::NotReady { len: 0 },
-        _ => AttachError::System(error),
-    }
-}
-
-/// Checks a segment from its first word to its last.
-pub(super) fn open_buffer<S: Segment, E>(segment: S) -> Result<Buffer<S>, AttachError<E>> {
-    let len = segment.len();
-    if len == 0 {
-        return Err(AttachError::NotReady { len });
-    }
-    let too_short = AttachError::TooShort { len };
-    if len < OIEB_SIZE as usize || backed(&segment).is_err() {
-        return Err(too_short);
-    }
-    let geometry = {
-        let oieb = crate::shm::view::<Oieb, S>(&segment, 0).map_err(|_| AttachError::TooShort { len })?;
-        oieb.geometry(len)?
-    };
-    Buffer::new(segment, geometry).map_err(|_| too_short)
-}
-
-/// The buffer's reader, kept in view; it must be alive.
-fn live_reader<P: Platform>(
-    platform: &P,
-    name: &Name,
-    buffer: &Buffer<P::Segment>,
-) -> Result<P::Watch, AttachError<P::Error>> {
-    // Relaxed: only says who is there.
-    let pid = Pid(buffer.oieb().reader_pid.load(Ordering::Relaxed));
-    if pid.0 == 0 || !buffer.segment().is_linked() {
-        return Err(AttachError::ReaderDead { pid });
-    }
-    let reader = platform.watch(pid);
-    // A lock that exists and that nobody holds: the reader crashed, and a later process may have its number.
-    let alive = match platform.probe_lock(name) {
-        LockState::Held => true,
-        LockState::Free => false,
-        LockState::Absent => reader.is_alive(),
-    };
-    if alive { Ok(reader) } else { Err(AttachError::ReaderDead { pid }) }
-}
-
-/// Whether a process that cannot be seen from here (another PID namespace) shows that it lives by holding its lock.
-fn holds_lock_elsewhere<P: Platform>(platform: &P, name: &Name, reader: &P::Watch) -> bool {
-    !reader.was_seen() && platform.probe_lock(name) == LockState::Held
-}
-
-fn claim_writer_pid<P: Platform>(platform: &P, oieb: &Oieb, this: Pid) -> Result<(), AttachError<P::Error>> {
-    let mut found = 0;
-    // Bounded: each turn meets another process that came and went; sixteen of them are a mistake somewhere.
-    for _ in 0..16 {
-        // Acquire: what the previous writer stored before it let go, or what the reader put in order after it.
-        match oieb.writer_pid.compare_exchange(found, this.0, Ordering::Acquire) {
-            Ok(_) => return Ok(()),
-            Err(pid) => found = pid,
-        }
-        if found != 0 && platform.watch(Pid(found)).is_alive() {
-            break;
-        }
-    }
-    Err(AttachError::WriterAlreadyConnected { pid: Pid(found) })
-}
-
-fn release_writer_pid(oieb: &Oieb, this: Pid) {
-    // Release: everything written comes before. Fails when the buffer is not ours any more, and then leaves it alone.
-    let _ = oieb.writer_pid.compare_exchange(this.0, 0, Ordering::Release);
 }

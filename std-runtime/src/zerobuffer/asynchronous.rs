@@ -19,8 +19,10 @@ use super::deadline;
 use super::error::{RecvError, SendError};
 use super::frame::{Frame, FrameMut};
 use super::reader::Reader;
-use super::writer::{WriteError, Writer};
-use crate::os::Os;
+use super::writer::Writer;
+use crate::os::{Os, OsError};
+
+type WriteError = strait_core::zerobuffer::WriteError<OsError>;
 
 /// Longest stay of a waiting thread in the system, after which the other end's life is looked at.
 const SLICE: Duration = Duration::from_millis(100);

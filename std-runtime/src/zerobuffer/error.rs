@@ -76,6 +76,16 @@ pub enum ConnectError {
         /// Bytes of its segment.
         len: usize,
     },
+    /// The last writer died in the middle of a frame, and the reader has not cleaned up yet.
+    #[error(
+        "buffer {name:?}: writer {pid} died in the middle of a frame; try again once its reader has received"
+    )]
+    Unsettled {
+        /// The buffer.
+        name: Name,
+        /// The dead writer's process.
+        pid: u64,
+    },
     /// A running writer holds the buffer.
     #[error("buffer {name:?} already has a writer (pid {pid}): stop it first")]
     WriterAlreadyConnected {
@@ -362,6 +372,7 @@ impl ConnectError {
         match error {
             core_zb::AttachError::NotFound => Self::BufferNotFound { name },
             core_zb::AttachError::NotReady { len } => Self::NotReady { name, len },
+            core_zb::AttachError::Unsettled { pid } => Self::Unsettled { name, pid: pid.0 },
             core_zb::AttachError::WriterAlreadyConnected { pid } => {
                 Self::WriterAlreadyConnected { name, pid: pid.0 }
             }

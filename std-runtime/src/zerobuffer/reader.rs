@@ -302,12 +302,13 @@ impl Reader {
 
     fn owned(&mut self, timeout: Option<Duration>) -> Result<OwnedFrame, RecvError> {
         let (claimed, ticket) = self.claim(timeout)?;
+        // Space goes back in frame order: ours first, then the ledger's.
+        self.endpoint.return_released().map_err(|error| RecvError::new(&self.name, error))?;
         let ledger = Arc::clone(self.ledger.get_or_insert_with(|| {
             let queue = Mutex::new(ReleaseQueue::new());
             Arc::new(Ledger { queue, returner: self.endpoint.returner() })
         }));
         let ticket = ticket.or_else(|| ledger.lock().push(claimed.cost()));
-        self.endpoint.publish_position();
         match ticket {
             Some(ticket) => Ok(OwnedFrame::new(ledger, claimed, ticket, self.copy_frames)),
             // `claim` has made sure that there is room.
@@ -336,7 +337,6 @@ impl Reader {
         let claimed = claim_within(&mut self.endpoint, timeout, || ledger.held())
             .map_err(|error| RecvError::new(&self.name, error))?;
         let ticket = ledger.lock().push(claimed.cost());
-        self.endpoint.publish_position();
         Ok((claimed, ticket))
     }
 
@@ -348,8 +348,8 @@ impl Reader {
     pub(super) fn give_back(&mut self, claimed: Claimed, ticket: Option<Ticket>) {
         let outcome = match (ticket, &self.ledger) {
             (Some(ticket), Some(ledger)) => {
-                let bytes = ledger.lock().release(ticket);
-                self.endpoint.release_bytes(bytes)
+                ledger.release(ticket);
+                Ok(())
             }
             _ => self.endpoint.release(claimed),
         };
@@ -490,9 +490,9 @@ fn claim_within<H: Fn() -> u64>(
 ) -> Result<Claimed, ReadError<OsError>> {
     match timeout {
         // The clock for the deadline is read only if there is nothing.
-        Some(timeout) => match endpoint.try_claim(&held) {
-            Err(ReadError::Empty) => endpoint.claim(deadline(timeout), held),
-            outcome => outcome,
+        Some(timeout) => match endpoint.claim_ready(&held)? {
+            None => endpoint.claim(deadline(timeout), held),
+            Some(claimed) => Ok(claimed),
         },
         None => endpoint.try_claim(held),
     }

@@ -14,7 +14,7 @@ use super::error::{ConnectError, MetadataError, SendError};
 use super::frame::FrameMut;
 use super::statistics::Statistics;
 use super::{DEFAULT_TIMEOUT, deadline};
-use crate::os::{Os, OsError};
+use crate::os::Os;
 
 /// How long a connecting writer waits for a reader that is still creating the buffer.
 const STARTING: Duration = Duration::from_millis(200);
@@ -96,7 +96,7 @@ impl WriterBuilder {
             };
             let until = match error {
                 AttachError::NotFound | AttachError::ReaderDead { .. } => patience,
-                AttachError::NotReady { .. } => starting,
+                AttachError::NotReady { .. } | AttachError::Unsettled { .. } => starting,
                 _ => Deadline::At(strait_core::time::Instant::from_nanos(0)),
             };
             if until.is_over(strait_core::platform::Clock::now(&Os)) {
@@ -167,11 +167,12 @@ impl Writer {
 
     fn reserve_raw(&mut self, len: usize, timeout: Duration) -> Result<Reserved, SendError> {
         // The clock is read only if the ring is full.
-        match self.endpoint.try_reserve(len) {
-            Err(strait_core::zerobuffer::WriteError::Full { .. }) if !timeout.is_zero() => {}
-            outcome => return outcome.map_err(|error| SendError::new(&self.name, error)),
-        }
-        let outcome = self.endpoint.reserve(len, deadline(timeout));
+        let outcome = match self.endpoint.reserve_ready(len) {
+            Ok(None) if timeout.is_zero() => self.endpoint.try_reserve(len),
+            Ok(None) => self.endpoint.reserve(len, deadline(timeout)),
+            Ok(Some(reserved)) => return Ok(reserved),
+            Err(error) => Err(error),
+        };
         outcome.map_err(|error| SendError::new(&self.name, error))
     }
 
@@ -188,9 +189,8 @@ impl Writer {
     /// # Errors
     /// As [`reserve`](Self::reserve).
     pub fn send_timeout(&mut self, data: &[u8], timeout: Duration) -> Result<u64, SendError> {
-        let mut reserved = self.reserve_raw(data.len(), timeout)?;
-        self.endpoint.bytes_mut(&mut reserved).copy_from_slice(data);
-        self.commit(reserved)
+        let reserved = self.reserve_raw(data.len(), timeout)?;
+        self.endpoint.commit_copy(reserved, data).map_err(|error| SendError::new(&self.name, error))
     }
 
     /// [`send`](Self::send) without waiting.
@@ -276,6 +276,3 @@ impl Drop for Writer {
         );
     }
 }
-
-/// Refused by the platform, or by the state of the buffer.
-pub(super) type WriteError = strait_core::zerobuffer::WriteError<OsError>;

@@ -1,0 +1,160 @@
+//! The writing half of the ring: room for a frame, and the order of the stores that publish it.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use super::cursor::{self, Need, Placement};
+use super::error::Corrupt;
+use super::layout::{FRAME_OVERHEAD, FrameHeader};
+use super::ring::{Counters, RingMemory, corrupt, outside};
+use super::state::State;
+use crate::sync::Ordering;
+
+/// Room for one frame, not yet visible to anybody.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// Where the header goes, bytes into the payload.
+    pub(super) position: u64,
+    /// Data bytes.
+    pub(super) len: u64,
+    need: Need,
+}
+
+/// Why there is no room.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoRoom {
+    TooLarge { max: u64 },
+    Full { needed: u64, free: u64 },
+    Corrupt(Corrupt),
+}
+
+/// The writing half. Keeps private copies of everything that only it stores.
+#[derive(Debug)]
+pub(super) struct Producer<M> {
+    pub(super) memory: M,
+    capacity: u64,
+    write_pos: u64,
+    next_sequence: u64,
+    written_count: u64,
+    /// Bytes that were free when last seen, less what was taken since: the reader only ever adds.
+    free: u64,
+    pub(super) counters: Counters,
+}
+
+impl<M: RingMemory> Producer<M> {
+    /// The writing half of a ring whose previous writer, if any, is gone.
+    pub(super) fn new(memory: M) -> Result<Self, Corrupt> {
+        let capacity = memory.capacity();
+        let state = State::of(&memory)?;
+        let oieb = memory.oieb();
+        let found_pos = state.write_pos;
+        let write_pos = match state.unfinished_rewind(&memory) {
+            Some(end) => end,
+            None if found_pos == capacity => 0,
+            None => found_pos,
+        };
+        if write_pos != found_pos {
+            // A frame ended exactly at the end: the start is the same place, and the one all peers agree on.
+            oieb.payload_write_pos.store(write_pos, Ordering::Release);
+        }
+        // Relaxed: only writers store it, and claiming the buffer has acquired what the last one did.
+        let written_count = oieb.payload_written_count.load(Ordering::Relaxed);
+        let last = State { write_pos, ..state }.last_sequence(&memory);
+        Ok(Self {
+            memory,
+            capacity,
+            write_pos,
+            next_sequence: last.map_or(1, |last| last.wrapping_add(1)),
+            written_count,
+            free: state.free,
+            counters: Counters::default(),
+        })
+    }
+
+    /// Room for `len` data bytes, without waiting. Changes nothing that others see.
+    pub(super) fn try_reserve(&mut self, len: u64) -> Result<Room, NoRoom> {
+        let max = self.capacity.saturating_sub(FRAME_OVERHEAD);
+        let Some(cost) = cursor::frame_cost(self.capacity, len) else {
+            return Err(NoRoom::TooLarge { max });
+        };
+        let need = cursor::place(self.capacity, self.write_pos, cost);
+        if self.free < need.free {
+            // Pairs with the Release add in `return_space`: the reader has finished with the bytes it returned.
+            let free = self.memory.oieb().payload_free_bytes.load(Ordering::Acquire);
+            if free > self.capacity {
+                return Err(NoRoom::Corrupt(corrupt("payload_free_bytes", free, self.capacity)));
+            }
+            self.free = free;
+            if free < need.free {
+                return Err(NoRoom::Full { needed: need.free, free });
+            }
+        }
+        // Relaxed: our own last store; anything else there is a peer's mistake.
+        let found = self.memory.oieb().payload_write_pos.load(Ordering::Relaxed);
+        if found != self.write_pos {
+            return Err(NoRoom::Corrupt(corrupt("payload_write_pos", found, self.write_pos)));
+        }
+        let position = if need.placement == Placement::Here { self.write_pos } else { 0 };
+        Ok(Room { position, len, need })
+    }
+
+    /// Number of the frame that the next commit publishes.
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// Publishes a frame whose data stand at `room.position + 16`; returns its number. The caller posts next.
+    pub(super) fn commit(&mut self, room: &Room) -> Result<u64, Corrupt> {
+        let sequence = self.next_sequence;
+        let cost = room.len.saturating_add(FRAME_OVERHEAD);
+        let (taken, records) = match room.need.placement {
+            Placement::Here => (cost, 1u64),
+            Placement::Wrap { gap } => (cost.saturating_add(gap), 2),
+            Placement::Rewind => (cost, 1),
+        };
+        let payload = self.memory.payload();
+        let oieb = self.memory.oieb();
+        // Acquire: `free` below may license the next frame's bytes; pairs with the Release add in `return_space`.
+        // Release: whoever finds these bytes taken finds the frame's data.
+        let before = oieb.payload_free_bytes.fetch_sub(taken, Ordering::AcqRel);
+        if before > self.capacity || before < taken {
+            // Put it back: whoever wrote nonsense there, we add none.
+            oieb.payload_free_bytes.fetch_add(taken, Ordering::Release);
+            return Err(corrupt("payload_free_bytes", before, self.capacity));
+        }
+        let header = FrameHeader::new(room.len, sequence).emit();
+        payload.write(room.position, &header).map_err(|_| outside(room.position, self.capacity))?;
+        match room.need.placement {
+            Placement::Here => {}
+            Placement::Wrap { .. } => {
+                let marker = FrameHeader::WRAP_MARKER.emit();
+                payload.write(self.write_pos, &marker).map_err(|_| outside(self.write_pos, self.capacity))?;
+                self.counters.wraps = self.counters.wraps.wrapping_add(1);
+            }
+            Placement::Rewind => {
+                // Release: pairs with the Acquire load in `refresh`. The ring is empty, so the reader is not moving.
+                oieb.payload_read_pos.store(0, Ordering::Release);
+                self.counters.rewinds = self.counters.rewinds.wrapping_add(1);
+            }
+        }
+        let end = room.position.saturating_add(room.len).saturating_add(FRAME_OVERHEAD);
+        self.write_pos = if end >= self.capacity { 0 } else { end };
+        // Release: pairs with the Acquire load in `is_behind`, by which a reader recovers a frame never announced.
+        oieb.payload_write_pos.store(self.write_pos, Ordering::Release);
+        self.written_count = self.written_count.wrapping_add(records);
+        // Relaxed: the permit that follows orders it.
+        oieb.payload_written_count.store(self.written_count, Ordering::Relaxed);
+
+        self.free = before.saturating_sub(taken);
+        self.next_sequence = sequence.wrapping_add(1);
+        self.counters.frames = self.counters.frames.wrapping_add(1);
+        self.counters.bytes = self.counters.bytes.wrapping_add(room.len);
+        let used = self.capacity.saturating_sub(self.free);
+        self.counters.high_water_mark = self.counters.high_water_mark.max(used);
+        Ok(sequence)
+    }
+
+    /// Bytes free now.
+    pub(super) fn free_now(&self) -> u64 {
+        // Relaxed: a look, nothing is done by it.
+        self.memory.oieb().payload_free_bytes.load(Ordering::Relaxed)
+    }
+}

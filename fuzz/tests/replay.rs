@@ -1,0 +1,39 @@
+//! The checked-in corpus, on any tool chain: what the fuzzer once found stays fixed.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::Path;
+
+fn replay(target: &str, run: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let mut inputs = 0;
+    for entry in fs::read_dir(&folder).expect("every target has a corpus") {
+        let path = entry.expect("readable").path();
+        let data = fs::read(&path).expect("readable");
+        println!("{}", path.display());
+        run(&data);
+        inputs += 1;
+    }
+    assert!(inputs > 0, "{} is empty", folder.display());
+}
+
+#[test]
+fn every_target_has_a_replay() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz_targets");
+    let mut targets: Vec<String> = fs::read_dir(folder)
+        .expect("the targets are there")
+        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+        .collect();
+    targets.sort();
+    assert_eq!(targets, ["zb_hostile.rs", "zb_segment.rs"], "add a test below");
+}
+
+#[test]
+fn zb_hostile() {
+    replay("zb_hostile", strait_fuzz::zb_hostile);
+}
+
+#[test]
+fn zb_segment() {
+    replay("zb_segment", strait_fuzz::zb_segment);
+}

@@ -1,0 +1,209 @@
+//! Who imports whom, where `unsafe` may stand, and how long a file may be: the tables, and whether the code keeps them.
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Our crates, and which of them each may name; `fuzz`, `tests`, `cli` and `xtask` may name any.
+const EDGES: [(&str, &[&str]); 5] = [
+    ("strait-core", &[]),
+    ("strait-platform-linux", &["strait-core"]),
+    ("strait-platform-windows", &["strait-core"]),
+    ("strait-proto", &[]),
+    ("strait", &["strait-core", "strait-platform-linux", "strait-platform-windows", "strait-proto"]),
+];
+
+/// Crates that nobody of [`EDGES`] may name, and that may name any.
+const LEAVES: [&str; 4] = ["strait-fuzz", "strait-tests", "strait-cli", "xtask"];
+
+/// Files with `unsafe` in their code.
+const UNSAFE: [&str; 9] = [
+    "core/src/platform.rs",
+    "core/src/shm/bytes.rs",
+    "core/src/shm/view.rs",
+    "core/src/testing.rs",
+    "core/src/zerobuffer/loom_tests/models.rs",
+    "core/src/zerobuffer/reader.rs",
+    "core/src/zerobuffer/writer.rs",
+    "platform-linux/src/segment.rs",
+    "platform-linux/src/semaphore.rs",
+];
+
+/// Most lines of a file, and the files that are longer because they would be worse in two.
+const MOST_LINES: usize = 500;
+const LONGER: [&str; 1] = [
+    // The user's page of the reader: half of it is documentation.
+    "std-runtime/src/zerobuffer/reader.rs",
+];
+
+fn root() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().expect("the workspace's folder").to_owned()
+}
+
+/// Every Rust file of the workspace, relative to its root, with its text; generated ones and the benchmarks' own
+/// workspace left out.
+fn sources() -> BTreeMap<String, String> {
+    let root = root();
+    let mut sources = BTreeMap::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").filter_map(Result::ok) {
+            let (path, name) = (entry.path(), entry.file_name());
+            let name = name.to_string_lossy();
+            let other = ["target", "generated"].contains(&&*name) || path.ends_with("xtask/bench");
+            if path.is_dir() && !name.starts_with('.') && !other {
+                folders.push(path);
+            } else if name.ends_with(".rs") {
+                let text = fs::read_to_string(&path).expect("UTF-8");
+                let relative = path.strip_prefix(&root).expect("below it").to_string_lossy().into_owned();
+                sources.insert(relative, text);
+            }
+        }
+    }
+    assert!(sources.len() > 40, "the workspace was found");
+    sources
+}
+
+/// The words of a file's code: comments, texts and characters left out.
+fn code_words(text: &str) -> BTreeSet<String> {
+    let chars: Vec<char> = text.chars().collect();
+    let mut code = String::new();
+    let mut at = 0;
+    let skip_text = |mut at: usize, hashes: usize, escapes: bool| {
+        while at < chars.len() {
+            if escapes && chars[at] == '\\' {
+                at += 2;
+                continue;
+            }
+            if chars[at] == '"' && chars[at + 1..].iter().take_while(|c| **c == '#').count() >= hashes {
+                return at + 1 + hashes;
+            }
+            at += 1;
+        }
+        at
+    };
+    while at < chars.len() {
+        match (chars[at], chars.get(at + 1)) {
+            ('/', Some('/')) => at += chars[at..].iter().take_while(|c| **c != '\n').count(),
+            ('/', Some('*')) => {
+                let mut depth = 0;
+                loop {
+                    match (chars.get(at), chars.get(at + 1)) {
+                        (Some('/'), Some('*')) => (depth, at) = (depth + 1, at + 2),
+                        (Some('*'), Some('/')) => (depth, at) = (depth - 1, at + 2),
+                        (None, _) => break,
+                        _ => at += 1,
+                    }
+                    if depth == 0 {
+                        break;
+                    }
+                }
+            }
+            ('r', Some('"' | '#'))
+                if code.chars().last().is_none_or(|c| !c.is_alphanumeric() && c != '_') =>
+            {
+                let hashes = chars[at + 1..].iter().take_while(|c| **c == '#').count();
+                if chars.get(at + 1 + hashes) == Some(&'"') {
+                    at = skip_text(at + 2 + hashes, hashes, false);
+                } else {
+                    at += 1 + hashes;
+                }
+                code.push(' ');
+            }
+            ('"', _) => {
+                at = skip_text(at + 1, 0, true);
+                code.push(' ');
+            }
+            // A character and not a lifetime.
+            ('\'', Some('\\')) => {
+                at += 3;
+                at += chars[at.min(chars.len())..].iter().take_while(|c| **c != '\'').count() + 1;
+            }
+            ('\'', Some(_)) if chars.get(at + 2) == Some(&'\'') => at += 3,
+            (c, _) => {
+                code.push(c);
+                at += 1;
+            }
+        }
+    }
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect()
+}
+
+#[test]
+fn words_in_comments_and_texts_are_no_code() {
+    let text = "a // b\n/* c /* d */ e */ f \"g \\\" h\" r#\"i \" j\"# '\\'' k 'l' &'m n '\"' o b\"p\" r\"q\" br#\"s\"#";
+    let words = code_words(text);
+    let found: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+    assert_eq!(found, ["a", "b", "br", "f", "k", "m", "n", "o"]);
+}
+
+#[test]
+fn every_crate_names_only_those_it_may() {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(root());
+    let output = cargo.output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let names: BTreeSet<&str> =
+        packages.iter().map(|package| package["name"].as_str().expect("a name")).collect();
+    let known: BTreeSet<&str> = EDGES.iter().map(|(name, _)| *name).chain(LEAVES).collect();
+    assert_eq!(names, known, "every crate stands in a table");
+
+    for package in packages {
+        let name = package["name"].as_str().expect("a name");
+        let dependencies = package["dependencies"].as_array().expect("dependencies");
+        let ours = dependencies.iter().map(|dependency| dependency["name"].as_str().expect("a name"));
+        let ours: BTreeSet<&str> = ours.filter(|dependency| names.contains(dependency)).collect();
+        if let Some((_, allowed)) = EDGES.iter().find(|(edge, _)| *edge == name) {
+            for dependency in ours {
+                assert!(allowed.contains(&dependency), "{name} must not name {dependency}");
+            }
+        }
+    }
+}
+
+#[test]
+fn core_names_no_std_outside_its_tests() {
+    for (file, text) in sources() {
+        let tests = ["tests.rs", "testing.rs"].iter().any(|name| file.ends_with(name))
+            || ["/loom_tests", "/tests/"].iter().any(|folder| file.contains(folder));
+        if !file.starts_with("core/src/") || tests {
+            continue;
+        }
+        // What stands behind `mod tests` at the bottom is a test as well.
+        let (code, _) = text.split_once("\nmod tests {").unwrap_or((&text, ""));
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in lines {
+            let names = line.match_indices("std::").any(|(at, _)| !line[..at].ends_with("no_"));
+            assert!(!names, "{file}: {line}");
+        }
+    }
+}
+
+#[test]
+fn unsafe_stands_only_where_the_table_says() {
+    let files = sources().into_iter().filter(|(_, text)| code_words(text).contains("unsafe"));
+    let files: BTreeSet<String> = files.map(|(file, _)| file).collect();
+    let table: BTreeSet<String> = UNSAFE.iter().map(|file| (*file).to_owned()).collect();
+    assert_eq!(files, table);
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    for (file, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= MOST_LINES || LONGER.contains(&file.as_str()), "{file} has {lines} lines");
+    }
+}
+
+#[test]
+fn every_file_says_first_what_it_answers() {
+    for (file, text) in sources() {
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//! ") && first.len() > 10, "{file} begins with {first:?}");
+    }
+}

@@ -1,0 +1,8 @@
+//! A peer that scribbles: every word, every class of value, at every moment. Answers are results, never a panic, a
+//! hang or a byte outside the segment.
+#![forbid(unsafe_code)]
+
+mod fake;
+mod linux;
+mod semaphores;
+mod values;

@@ -1,0 +1,132 @@
+//! A segment cut short by somebody: an error at both ends, whatever they are doing, and no signal.
+
+use strait_tests::{Peer, TestName, objects};
+
+use crate::peer;
+
+/// Bytes of ring.
+const PAYLOAD: u64 = 64 << 10;
+
+/// Lengths that a segment of 64 KiB of payload is cut to: nothing, the control block, one page less.
+const CUTS: [u64; 4] = [0, 64, 4096, 128 + PAYLOAD - 4096];
+
+/// Reader and writer, each in a process of its own, so that a signal is a failed test and no dead runner.
+fn pair(name: &TestName) -> (Peer, Peer) {
+    let (mut reader, mut writer) = (peer(), peer());
+    reader.ok(&format!("create {name} 0 {PAYLOAD}"));
+    writer.ok(&format!("connect {name}"));
+    (reader, writer)
+}
+
+#[track_caller]
+fn expect_truncated(error: &str) {
+    assert!(error.starts_with("Truncated"), "{error}");
+}
+
+/// Both ends still close in order and leave nothing.
+#[track_caller]
+fn expect_orderly_end(name: &TestName, reader: Peer, writer: Peer) {
+    assert!(writer.exit().success());
+    assert!(reader.exit().success());
+    name.assert_nothing_left();
+}
+
+#[test]
+fn idle_ends_find_out_at_the_next_call() {
+    for cut in CUTS {
+        let name = TestName::new("cut-idle");
+        let (mut reader, mut writer) = pair(&name);
+        writer.ok("send 1000 40");
+        reader.ok("recv");
+        objects::truncate(&objects::segment(&name), cut);
+        for _ in 0..3 {
+            expect_truncated(&writer.err("send 1000"));
+            expect_truncated(&reader.err("try_recv"));
+            expect_truncated(&reader.err("recv"));
+        }
+        expect_truncated(&writer.err("metadata x"));
+        expect_orderly_end(&name, reader, writer);
+    }
+}
+
+#[test]
+fn a_frame_is_not_published_into_bytes_that_are_gone() {
+    for cut in CUTS {
+        let name = TestName::new("cut-reserved");
+        let (mut reader, mut writer) = pair(&name);
+        writer.ok("reserve 1000");
+        writer.ok("fill");
+        objects::truncate(&objects::segment(&name), cut);
+        expect_truncated(&writer.err("commit"));
+        expect_truncated(&reader.err("try_recv"));
+        expect_orderly_end(&name, reader, writer);
+    }
+}
+
+#[test]
+fn a_reader_that_sleeps_finds_out_when_it_wakes() {
+    for cut in CUTS {
+        let name = TestName::new("cut-reader-asleep");
+        let (mut reader, mut writer) = pair(&name);
+        reader.tell("recv");
+        reader.stop_while_asleep(&objects::data_ready(&name));
+        objects::truncate(&objects::segment(&name), cut);
+        reader.resume();
+        expect_truncated(&reader.answer_err());
+        expect_truncated(&writer.err("send 1"));
+        expect_orderly_end(&name, reader, writer);
+    }
+}
+
+#[test]
+fn a_writer_that_sleeps_finds_out_when_it_wakes() {
+    for cut in CUTS {
+        let name = TestName::new("cut-writer-asleep");
+        let (mut reader, mut writer) = pair(&name);
+        writer.tell("send 1000 1000");
+        writer.stop_while_asleep(&objects::space_free(&name));
+        objects::truncate(&objects::segment(&name), cut);
+        writer.resume();
+        expect_truncated(&writer.answer_err());
+        expect_truncated(&reader.err("recv"));
+        expect_orderly_end(&name, reader, writer);
+    }
+}
+
+#[test]
+fn a_buffer_cut_short_is_not_connected_to() {
+    for cut in CUTS {
+        let name = TestName::new("cut-connect");
+        let mut reader = peer();
+        reader.ok(&format!("create {name} 0 {PAYLOAD}"));
+        objects::truncate(&objects::segment(&name), cut);
+        let error = peer().err(&format!("connect {name}"));
+        assert!(error.starts_with("NotAZeroBuffer") || error.starts_with("NotReady"), "{cut}: {error}");
+        assert!(reader.exit().success());
+    }
+}
+
+#[test]
+fn a_semaphore_cut_to_nothing_is_an_error_to_who_sleeps_at_it() {
+    let name = TestName::new("cut-semaphore");
+    let (mut reader, writer) = pair(&name);
+    reader.tell("recv");
+    reader.wait_until_asleep(&objects::data_ready(&name));
+    // Held frames of a page: one byte less is enough to be no semaphore, and the page stays.
+    objects::truncate(&objects::data_ready(&name), 31);
+    let error = reader.answer_err();
+    assert!(error.starts_with("Os"), "{error}");
+    expect_orderly_end(&name, reader, writer);
+}
+
+#[test]
+fn what_was_cut_short_is_replaced_by_the_next_reader() {
+    for cut in CUTS {
+        let name = TestName::new("cut-replaced");
+        let (reader, writer) = pair(&name);
+        objects::truncate(&objects::segment(&name), cut);
+        reader.kill();
+        writer.kill();
+        drop(crate::reader(&name));
+    }
+}
