@@ -26,7 +26,7 @@
 //! fallback takes a critical section *of this program*, so there a ring connects an interrupt handler with the
 //! main loop, or two threads, but never two processes.
 #![no_std]
-#![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
 
 #[cfg(any(test, feature = "test-util"))]
 extern crate std;

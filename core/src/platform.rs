@@ -1,7 +1,7 @@
 //! What a port to an operating system, or to bare metal, must supply.
 //!
 //! Core asks for little and says what it needs, not how a system is organised. [`FakePlatform`] (feature
-//! `test-util`) is the second implementation that keeps these traits honest; `tests/conformance` holds all to one suite.
+//! `test-util`) is the second implementation that keeps these traits honest.
 //!
 //! [`FakePlatform`]: crate::testing::FakePlatform
 
@@ -127,6 +127,11 @@ pub trait Liveness {
 pub trait Clock {
     /// The time now. Never goes backwards.
     fn now(&self) -> Instant;
+    /// A counter that tells whether something was looked at just now: one to some per nanosecond, and cheaper than
+    /// [`now`](Clock::now) where the processor has one. Wraps; a jump only makes things looked at again.
+    fn stamp(&self) -> u64 {
+        self.now().as_nanos()
+    }
     /// Lets another thread run where there is a scheduler.
     fn yield_now(&self) {
         crate::sync::spin_loop();

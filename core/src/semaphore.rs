@@ -93,6 +93,7 @@ impl Semaphore {
 
     /// Permits now.
     #[expect(clippy::cast_possible_truncation, reason = "the low half is what is meant")]
+    #[inline]
     pub fn permits(&self) -> u32 {
         // Pairs with the Release add in `post`: shows what the poster stored before.
         self.data.load(Ordering::Acquire) as u32
@@ -102,6 +103,7 @@ impl Semaphore {
     ///
     /// # Errors
     /// [`PostError::Overflow`] at [`MAX_PERMITS`] (nothing is added), [`PostError::Futex`] if waking fails.
+    #[inline]
     pub fn post<F: Futex>(&self, futex: &F) -> Result<(), PostError<F::Error>> {
         // Pairs with the Acquire load in `permits` and the Acquire exchange in `take`.
         let before = self.data.fetch_add(1, Ordering::Release);
@@ -118,6 +120,7 @@ impl Semaphore {
     }
 
     /// Removes up to `count` permits; returns how many. Never waits.
+    #[inline]
     pub fn take(&self, count: u32) -> u32 {
         // Relaxed: the exchange below acquires.
         let mut found = self.data.load(Ordering::Relaxed);

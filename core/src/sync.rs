@@ -2,7 +2,10 @@
 //!
 //! The newtypes fix the byte order (little-endian) and offer no `SeqCst` access, so neither can be got wrong
 //! elsewhere. Under `cfg(all(test, loom))` they are loom's; a downstream crate's loom run does not change them.
-#![expect(clippy::disallowed_types, reason = "this is the facade that the lint points to")]
+#![cfg_attr(
+    not(feature = "portable-atomic"),
+    expect(clippy::disallowed_types, reason = "this is the facade that the lint points to")
+)]
 
 pub use core::sync::atomic::Ordering;
 
@@ -29,10 +32,12 @@ impl SharedU32 {
         Self(raw::AtomicU32::new(value.to_le()))
     }
 
+    #[inline]
     pub(crate) fn load(&self, order: Ordering) -> u32 {
         u32::from_le(self.0.load(order))
     }
 
+    #[inline]
     pub(crate) fn store(&self, value: u32, order: Ordering) {
         self.0.store(value.to_le(), order);
     }
@@ -44,15 +49,18 @@ impl SharedU64 {
         Self(raw::AtomicU64::new(value.to_le()))
     }
 
+    #[inline]
     pub(crate) fn load(&self, order: Ordering) -> u64 {
         u64::from_le(self.0.load(order))
     }
 
+    #[inline]
     pub(crate) fn store(&self, value: u64, order: Ordering) {
         self.0.store(value.to_le(), order);
     }
 
     /// Replaces `current` by `new`; fails with the value found.
+    #[inline]
     pub(crate) fn compare_exchange(&self, current: u64, new: u64, success: Ordering) -> Result<u64, u64> {
         match self.0.compare_exchange(current.to_le(), new.to_le(), success, Ordering::Relaxed) {
             Ok(found) => Ok(u64::from_le(found)),
@@ -61,6 +69,7 @@ impl SharedU64 {
     }
 
     /// Adds `value`, wrapping; returns what was there before.
+    #[inline]
     pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
         #[cfg(target_endian = "little")]
         return self.0.fetch_add(value, order);
@@ -69,6 +78,7 @@ impl SharedU64 {
     }
 
     /// Subtracts `value`, wrapping; returns what was there before.
+    #[inline]
     pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
         self.fetch_add(value.wrapping_neg(), order)
     }
@@ -86,11 +96,22 @@ impl SharedU64 {
 }
 
 /// Orders every access before it against every access after it, in both processes that do so.
+#[inline]
 pub(crate) fn full_fence() {
     raw::fence(Ordering::SeqCst);
 }
 
+/// [`full_fence`] right after a read-modify-write, which on x86 is one already.
+#[inline]
+pub(crate) fn full_fence_after_rmw() {
+    #[cfg(all(target_arch = "x86_64", not(all(test, loom))))]
+    core::sync::atomic::compiler_fence(Ordering::SeqCst);
+    #[cfg(not(all(target_arch = "x86_64", not(all(test, loom)))))]
+    full_fence();
+}
+
 /// One turn of a spin loop: a processor hint, and under loom a point where others run.
+#[inline]
 pub(crate) fn spin_loop() {
     #[cfg(all(test, loom))]
     loom::thread::yield_now();

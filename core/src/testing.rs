@@ -2,11 +2,11 @@
 #![expect(unsafe_code, reason = "hands out heap memory as a segment")]
 
 use core::ptr::NonNull;
+use core::time::Duration;
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::string::{String, ToString};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use std::vec::Vec;
 
 use crate::name::Name;
@@ -75,8 +75,7 @@ impl HeapSegment {
 
     /// Overwrites an aligned word in one piece, as a peer would.
     pub fn scribble_u64(&self, offset: usize, value: u64) {
-        let word =
-            crate::shm::view::<crate::testing::Word, Self>(self, offset).expect("an aligned word inside");
+        let word = crate::shm::view::<Word, Self>(self, offset).expect("an aligned word inside");
         word.0.store(value, crate::sync::Ordering::Release);
     }
 
@@ -180,7 +179,7 @@ impl Signal for FakeSignal {
     }
 
     fn lock(&self) -> bool {
-        !std::mem::replace(&mut *lock(&self.0.2), true)
+        !core::mem::replace(&mut *lock(&self.0.2), true)
     }
 
     fn is_locked(&self) -> bool {

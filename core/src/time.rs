@@ -8,16 +8,19 @@ pub struct Instant(u64);
 
 impl Instant {
     /// The instant `nanos` nanoseconds after the clock's epoch.
+    #[inline]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
     /// Nanoseconds since the clock's epoch.
+    #[inline]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
     /// This instant plus `duration`; the far future (584 years) where that overflows.
+    #[inline]
     pub const fn saturating_add(self, duration: Duration) -> Self {
         let nanos = duration.as_nanos();
         if nanos > u64::MAX as u128 {
@@ -28,6 +31,7 @@ impl Instant {
     }
 
     /// Time from `earlier` to this instant; zero if `earlier` is later.
+    #[inline]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
@@ -44,11 +48,13 @@ pub enum Deadline {
 
 impl Deadline {
     /// Whether `now` has reached it.
+    #[inline]
     pub fn is_over(self, now: Instant) -> bool {
         matches!(self, Self::At(at) if now >= at)
     }
 
     /// The earlier of this deadline and `instant`.
+    #[inline]
     pub fn min(self, instant: Instant) -> Instant {
         match self {
             Self::At(at) => at.min(instant),

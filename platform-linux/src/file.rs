@@ -82,6 +82,7 @@ pub(crate) fn stat(fd: impl std::os::fd::AsFd, path: &Path) -> Result<Stat, Erro
 }
 
 /// Length in bytes now; one system call without a structure to fill.
+#[inline]
 pub(crate) fn len_now(file: &File) -> usize {
     let end = rustix::fs::seek(file, rustix::fs::SeekFrom::End(0)).unwrap_or(0);
     usize::try_from(end).unwrap_or(usize::MAX)

@@ -2,11 +2,11 @@
 //!
 //! | need | object | calls |
 //! |---|---|---|
-//! | segment | `/dev/shm/NAME` | open(2) O_TMPFILE, fallocate(2), mmap(2), linkat(2) |
-//! | semaphore | `/dev/shm/sem.NAME`, 32 bytes as glibc lays them out | futex(2), absolute CLOCK_MONOTONIC |
-//! | lock | `/tmp/zerobuffer/NAME.lock` and `$TMPDIR/zerobuffer/locks/NAME.lock` | flock(2), linkat(2) |
-//! | liveness | process number | pidfd_open(2), poll(2), /proc/PID/stat |
-//! | clock | CLOCK_MONOTONIC | clock_gettime(2) |
+//! | segment | `/dev/shm/NAME` | `open(2)` `O_TMPFILE`, `fallocate(2)`, `mmap(2)`, `linkat(2)` |
+//! | semaphore | `/dev/shm/sem.NAME`, 32 bytes as glibc lays them out | `futex(2)`, absolute `CLOCK_MONOTONIC` |
+//! | lock | `/tmp/zerobuffer/NAME.lock` and `$TMPDIR/zerobuffer/locks/NAME.lock` | `flock(2)`, `linkat(2)` |
+//! | liveness | process number | `pidfd_open(2)`, `poll(2)`, /proc/PID/stat |
+//! | clock | `CLOCK_MONOTONIC` | `clock_gettime(2)` |
 //!
 //! Everything is created without a name, made ready, and linked to its name in one step, so that nobody sees it half
 //! done; everything is opened with `O_CLOEXEC | O_NOFOLLOW` and must be a regular file. Compiles to nothing on other
@@ -88,20 +88,27 @@ impl Linux {
 }
 
 impl Clock for Linux {
+    #[inline]
     fn now(&self) -> Instant {
         process::monotonic_now()
     }
 
+    #[inline]
+    fn stamp(&self) -> u64 {
+        segment::stamp()
+    }
+
+    #[inline]
     fn yield_now(&self) {
         rustix::thread::sched_yield();
     }
 
     fn wait_policy(&self) -> WaitPolicy {
-        // On one processor the other end runs only when we do not.
-        match std::thread::available_parallelism() {
-            Ok(count) if count.get() > 1 => WaitPolicy::default(),
-            _ => WaitPolicy { min_spins: 0, max_spins: 0, yields: 2 },
-        }
+        // On one processor the other end runs only when we do not. The machine's processors, not those this process
+        // may use: the other end may be pinned to another.
+        let online = std::fs::read_to_string("/sys/devices/system/cpu/online");
+        let one = online.is_ok_and(|list| !list.trim().is_empty() && !list.contains(['-', ',']));
+        if one { WaitPolicy { min_spins: 0, max_spins: 0, yields: 2 } } else { WaitPolicy::default() }
     }
 }
 

@@ -52,7 +52,7 @@ struct Held {
 
 impl Held {
     fn take(path: PathBuf, access: Access) -> Result<Self, Error> {
-        let folder = path.parent().unwrap_or(Path::new("/"));
+        let folder = path.parent().unwrap_or_else(|| Path::new("/"));
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         create_folder(folder)?;
         let mut busy = 0;

@@ -11,11 +11,13 @@ use rustix::time::{ClockId, clock_gettime};
 use strait_core::platform::{Pid, Watch};
 use strait_core::time::Instant;
 
+#[inline]
 pub(crate) fn monotonic_now() -> Instant {
     let nanos = duration(clock_gettime(ClockId::Monotonic)).as_nanos();
     Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
+#[inline]
 pub(crate) fn duration(time: Timespec) -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
@@ -59,7 +61,7 @@ fn has_exited(fd: &OwnedFd) -> bool {
     rustix::event::poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
-/// kill(2) with signal 0; a process that we may not signal runs all the same.
+/// `kill(2)` with signal 0; a process that we may not signal runs all the same.
 fn runs(number: rustix::process::Pid) -> bool {
     !matches!(rustix::process::test_kill_process(number), Err(Errno::SRCH))
 }

@@ -1,6 +1,6 @@
-//! Named semaphores in glibc's layout over a mapped file and a shared futex: the same bytes as sem_open(3)'s.
+//! Named semaphores in glibc's layout over a mapped file and a shared futex: the same bytes as `sem_open(3)`'s.
 //!
-//! Unlike sem_timedwait(3) it waits by the monotonic clock and goes on after a signal; unlike musl's own it can be
+//! Unlike `sem_timedwait(3)` it waits by the monotonic clock and goes on after a signal; unlike musl's own it can be
 //! shared with glibc programs.
 #![expect(unsafe_code, reason = "the futex's word is an address")]
 
@@ -22,7 +22,7 @@ use crate::file;
 use crate::process::monotonic_now;
 use crate::segment::{FOLDER, LinuxSegment, Mode, reserve};
 
-/// sem_open(3) puts this in front of a name.
+/// `sem_open(3)` puts this in front of a name.
 pub(crate) fn file_name(name: &Name) -> String {
     format!("sem.{name}")
 }
@@ -71,6 +71,7 @@ impl LinuxSemaphore {
         Ok(Self::open_file(name, Mode::ReadOnly)?.words().permits())
     }
 
+    #[inline]
     fn words(&self) -> &Semaphore {
         view(&self.segment, 0).expect("length checked in `open_file`, mappings are page-aligned")
     }
@@ -114,6 +115,7 @@ impl Futex for LinuxSemaphore {
 impl Signal for LinuxSemaphore {
     type Error = Error;
 
+    #[inline]
     fn post(&self) -> Result<(), Error> {
         self.words().post(self).map_err(|error| match error {
             PostError::Overflow => Error::overflow(self.segment.path()),
@@ -121,10 +123,12 @@ impl Signal for LinuxSemaphore {
         })
     }
 
+    #[inline]
     fn permits(&self) -> u32 {
         self.words().permits()
     }
 
+    #[inline]
     fn take(&self, count: u32) -> u32 {
         self.words().take(count)
     }

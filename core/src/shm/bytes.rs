@@ -26,6 +26,7 @@ pub(crate) struct OutOfSpan;
 #[cfg(not(all(test, loom)))]
 impl<'s> Span<'s> {
     /// The `len` bytes at `offset` of `segment`.
+    #[inline]
     pub(crate) fn new<S: Segment>(segment: &'s S, offset: usize, len: usize) -> Result<Self, OutOfSpan> {
         let end = offset.checked_add(len).ok_or(OutOfSpan)?;
         if end > segment.len() {
@@ -41,6 +42,7 @@ impl<'s> Span<'s> {
         Self { base: NonNull::dangling(), len: 0, segment: PhantomData }
     }
 
+    #[inline]
     fn at(self, offset: u64, len: usize) -> Result<NonNull<u8>, OutOfSpan> {
         let offset = usize::try_from(offset).map_err(|_| OutOfSpan)?;
         let end = offset.checked_add(len).ok_or(OutOfSpan)?;
@@ -52,6 +54,7 @@ impl<'s> Span<'s> {
     }
 
     /// Copies 16 bytes out, each read from memory exactly once, whatever the peer writes meanwhile.
+    #[inline]
     pub(crate) fn read16(self, offset: u64) -> Result<[u8; 16], OutOfSpan> {
         /// Eight bytes at any address.
         #[repr(C, packed)]
@@ -73,6 +76,7 @@ impl<'s> Span<'s> {
     }
 
     /// Copies `bytes` in.
+    #[inline]
     pub(crate) fn write(self, offset: u64, bytes: &[u8]) -> Result<(), OutOfSpan> {
         let to = self.at(offset, bytes.len())?;
         // SAFETY: `to` is valid for `bytes.len()` bytes inside the span; `bytes` is a Rust slice, which never
@@ -82,6 +86,7 @@ impl<'s> Span<'s> {
     }
 
     /// Copies bytes out into `out`.
+    #[inline]
     pub(crate) fn read(self, offset: u64, out: &mut [u8]) -> Result<(), OutOfSpan> {
         let from = self.at(offset, out.len())?;
         // SAFETY: `from` is valid for `out.len()` bytes inside the span and `out` does not overlap it.
@@ -118,6 +123,7 @@ impl<'s> Span<'s> {
     }
 
     /// Loom's memory is no segment.
+    #[inline]
     pub(crate) fn new<S: Segment>(_segment: &'s S, _offset: usize, _len: usize) -> Result<Self, OutOfSpan> {
         Err(OutOfSpan)
     }
@@ -126,17 +132,20 @@ impl<'s> Span<'s> {
         Self { cells: &[], segment: PhantomData }
     }
 
+    #[inline]
     fn at(self, offset: u64, len: usize) -> Result<&'s [loom::cell::UnsafeCell<u8>], OutOfSpan> {
         let offset = usize::try_from(offset).map_err(|_| OutOfSpan)?;
         self.cells.get(offset..offset.checked_add(len).ok_or(OutOfSpan)?).ok_or(OutOfSpan)
     }
 
+    #[inline]
     pub(crate) fn read16(self, offset: u64) -> Result<[u8; 16], OutOfSpan> {
         let mut out = [0; 16];
         self.read(offset, &mut out)?;
         Ok(out)
     }
 
+    #[inline]
     pub(crate) fn write(self, offset: u64, bytes: &[u8]) -> Result<(), OutOfSpan> {
         for (cell, byte) in self.at(offset, bytes.len())?.iter().zip(bytes) {
             // SAFETY: loom checks that no other thread accesses the cell meanwhile.
@@ -145,6 +154,7 @@ impl<'s> Span<'s> {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn read(self, offset: u64, out: &mut [u8]) -> Result<(), OutOfSpan> {
         for (cell, byte) in self.at(offset, out.len())?.iter().zip(out) {
             // SAFETY: loom checks that no other thread writes the cell meanwhile.

@@ -1,6 +1,6 @@
 //! The door from shared bytes to typed values, and the rules behind it.
 //!
-//! 1. A (segment, offset, length) becomes memory in [`view`] and `bytes` and nowhere else; both check bounds,
+//! 1. A (segment, offset, length) becomes memory in [`view()`] and `bytes` and nowhere else; both check bounds,
 //!    alignment and overflow.
 //! 2. Control words are [`SharedU32`](crate::sync::SharedU32) and [`SharedU64`](crate::sync::SharedU64): atomic,
 //!    so a peer that writes them at the same time is no data race. They are loaded once into a local, and the local

@@ -1,5 +1,5 @@
 //! The reading half of the ring: which frame is next, whether it can be believed, and how its space goes back.
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 use super::error::Corrupt;
 use super::layout::{BLOCK_ALIGN, FRAME_OVERHEAD, FrameHeader};
@@ -94,27 +94,51 @@ impl<M: RingMemory> Consumer<M> {
     }
 
     fn look(&mut self, held: impl Fn() -> u64) -> Result<(), Corrupt> {
+        let held_before = held();
         let oieb = self.memory.oieb();
-        // Relaxed: only for others to see.
-        oieb.payload_read_count.store(self.read_count, Ordering::Relaxed);
-        // Acquire: pairs with the Release subtraction in `commit` where no permit was seen.
+        // Before the free bytes, so that these cover all that the position does.
+        // Pairs with the Release store in `commit`.
+        let write_pos = oieb.payload_write_pos.load(Ordering::Acquire);
+        // Acquire: pairs with the Release subtractions in `commit` where no permit was seen.
         let free = oieb.payload_free_bytes.load(Ordering::Acquire);
-        // After the free bytes: a frame returned on another thread in between then counts as unread, which only makes
-        // the check of a frame's length looser; the other way round a good frame would look too long.
-        let ours = held().saturating_add(self.pending);
-        let used = self.capacity.checked_sub(free).and_then(|used| used.checked_sub(ours));
-        let Some(unread) = used else {
+        // After the free bytes: a frame returned on another thread in between then counts as taken, and the position
+        // says better; the other way round a good frame would look too long.
+        let held_after = held();
+        let ours = held_after.saturating_add(self.pending);
+        let Some(taken) = self.capacity.checked_sub(free).and_then(|used| used.checked_sub(ours)) else {
             return Err(corrupt("payload_free_bytes", free, self.capacity.saturating_sub(ours)));
         };
-        self.check_read_pos(&held)?;
-        self.unread = unread;
+        let in_order = self.check_read_pos(&held, write_pos, taken)?;
+        self.unread = match self.ahead(write_pos) {
+            _ if !in_order => 0,
+            0 if taken < self.capacity || held_before != held_after => 0,
+            // Full, by now; the position may have been loaded before. Pairs with the Release store in `commit`.
+            0 => match self.ahead(self.memory.oieb().payload_write_pos.load(Ordering::Acquire)) {
+                0 => self.capacity,
+                ahead => ahead,
+            },
+            ahead => ahead.min(taken),
+        };
         let in_use = self.capacity.saturating_sub(free);
         self.counters.high_water_mark = self.counters.high_water_mark.max(in_use);
         Ok(())
     }
 
-    /// Compares `payload_read_pos` with what was claimed and not returned; follows a writer that started over.
-    fn check_read_pos(&mut self, held: impl Fn() -> u64) -> Result<(), Corrupt> {
+    /// Bytes from our position to `write_pos`: whole frames, whatever a commit that is not over has taken beyond. 0 for
+    /// an empty and for a full ring. (A full one holds whole frames too: `commit` takes the last bytes after the header.)
+    fn ahead(&self, write_pos: u64) -> u64 {
+        let ahead = write_pos.saturating_add(self.capacity).saturating_sub(self.read_pos);
+        ahead.checked_rem(self.capacity).unwrap_or(0)
+    }
+
+    /// Compares `payload_read_pos` with what was claimed and not returned; follows a writer that started over. `false`
+    /// while it does and has not stored its position yet. `taken` are the bytes neither free nor claimed.
+    fn check_read_pos(
+        &mut self,
+        held: impl Fn() -> u64,
+        write_pos: u64,
+        taken: u64,
+    ) -> Result<bool, Corrupt> {
         // Bounded: another thread that returns space meanwhile makes one try useless; eight are enough to skip it once.
         for _ in 0..8 {
             let before = held();
@@ -127,24 +151,22 @@ impl<M: RingMemory> Consumer<M> {
             let expected = self.read_pos.saturating_add(self.capacity).saturating_sub(ours);
             let expected = expected.checked_rem(self.capacity).unwrap_or(0);
             if found == expected || (found == self.capacity && expected == 0) {
-                return Ok(());
+                return Ok(true);
             }
             // A writer starts an empty ring over; anything else there is a peer's mistake.
             if found != 0 || ours != 0 || self.unread != 0 {
                 return Err(corrupt("payload_read_pos", found, expected));
             }
+            // Where it stood before. A frame can end just there only if the tail was too small for a marker.
+            let same_end = taken == write_pos && self.capacity.saturating_sub(write_pos) < FRAME_OVERHEAD;
+            if write_pos == self.read_pos && !same_end {
+                return Ok(false);
+            }
             self.read_pos = 0;
             self.counters.rewinds = self.counters.rewinds.wrapping_add(1);
-            return Ok(());
+            return Ok(true);
         }
-        Ok(())
-    }
-
-    /// Whether the writer's position is the reader's: nothing is there, or the ring is full.
-    fn is_level(&self) -> bool {
-        // Pairs with the Release store in `commit`.
-        let write_pos = self.memory.oieb().payload_write_pos.load(Ordering::Acquire);
-        write_pos == self.read_pos || (write_pos == self.capacity && self.read_pos == 0)
+        Ok(true)
     }
 
     /// Claims the next frame by the writer's position instead of a permit. For recovery: only the very number that is
@@ -152,18 +174,6 @@ impl<M: RingMemory> Consumer<M> {
     pub(super) fn recover(&mut self, held: impl Fn() -> u64) -> Result<Claimed, NoFrame> {
         self.refresh(held)?;
         let due = self.next_sequence;
-        if self.is_level() && self.unread < self.capacity {
-            return Err(NoFrame::Nothing);
-        }
-        // An empty ring whose writer died having taken all of it looks full: only the very number due proves a frame.
-        let level = self.is_level();
-        let number = |position| self.header(position).map(|header| header.sequence.get());
-        if level
-            && number(self.read_pos) != Ok(due)
-            && !(number(self.read_pos) == Ok(0) && number(0) == Ok(due))
-        {
-            return Err(NoFrame::Nothing);
-        }
         match self.claim() {
             Err(NoFrame::Gap { .. }) => {
                 self.next_sequence = due;
@@ -177,12 +187,6 @@ impl<M: RingMemory> Consumer<M> {
     /// that after a gap the frame found is the one expected next.
     pub(super) fn claim(&mut self) -> Result<Claimed, NoFrame> {
         match self.claim_announced() {
-            // A permit too many, in the middle of a commit: the bytes are taken, the frame is not there yet.
-            Err(NoFrame::Corrupt(_) | NoFrame::Gap { .. })
-                if self.is_level() && self.unread < self.capacity =>
-            {
-                Err(NoFrame::Nothing)
-            }
             Err(NoFrame::Gap { expected, found }) => {
                 self.next_sequence = found;
                 Err(NoFrame::Gap { expected, found })
@@ -278,11 +282,16 @@ impl<M: RingMemory> Consumer<M> {
         if self.pending == 0 {
             return Ok(false);
         }
-        // Relaxed: only for others to see.
-        self.memory.oieb().payload_read_count.store(self.read_count, Ordering::Relaxed);
         let returned = core::mem::take(&mut self.pending);
         return_space(&self.memory, returned)?;
         Ok(true)
+    }
+
+    /// Shows how many records were read. Not with every frame: the word shares its cache line with those that the writer
+    /// reads and stores for each of its own.
+    pub(super) fn publish_count(&self) {
+        // Relaxed: only for others to see.
+        self.memory.oieb().payload_read_count.store(self.read_count, Ordering::Relaxed);
     }
 
     /// Whether released bytes are kept back.
@@ -300,6 +309,7 @@ impl<M: RingMemory> Consumer<M> {
             return Ok(false);
         }
         let outcome = self.return_pending().and_then(|_| self.settle());
+        self.publish_count();
         // Pairs with the Acquire exchange by which a writer claims the buffer.
         self.memory.oieb().writer_pid.store(0, Ordering::Release);
         outcome.map(|()| true)

@@ -3,7 +3,7 @@
 use super::error::{ReadError, WriteError};
 use super::ring::{Claimed, Consumer, NoFrame, NoRoom, Producer, RingMemory, Room};
 use crate::platform::Signal;
-use crate::sync::full_fence;
+use crate::sync::{full_fence, full_fence_after_rmw};
 
 /// The producer with its signals: everything of a writer that needs no names.
 #[derive(Debug)]
@@ -84,6 +84,7 @@ impl<M: RingMemory, S: Signal> ReaderHalf<M, S> {
 
     /// Takes from the semaphore the permits that were used.
     pub(super) fn settle(&mut self) {
+        self.consumer.publish_count();
         // Fewer are there only if somebody else takes them: then there is nothing left to account for.
         self.data_ready.take(self.used);
         self.known = self.known.saturating_sub(self.used);
@@ -128,6 +129,6 @@ impl<M: RingMemory, S: Signal> ReaderHalf<M, S> {
 /// looks at the free bytes after that. This also keeps the semaphore from overflowing.
 pub(super) fn announce_space<S: Signal>(space_free: &S) -> Result<(), S::Error> {
     // Pairs with the fence in `forget_permits`.
-    full_fence();
+    full_fence_after_rmw();
     if space_free.permits() == 0 { space_free.post() } else { Ok(()) }
 }

@@ -167,11 +167,13 @@ impl Geometry {
     }
 
     /// Offset of the payload ring, bytes.
+    #[inline]
     pub const fn payload_offset(self) -> u64 {
         OIEB_SIZE as u64 + self.metadata_size
     }
 
     /// Most data bytes in one frame.
+    #[inline]
     pub const fn max_frame_len(self) -> u64 {
         self.payload_size.saturating_sub(FRAME_OVERHEAD)
     }
@@ -236,16 +238,19 @@ impl FrameHeader {
     pub const WRAP_MARKER: Self = Self { payload_size: U64::ZERO, sequence: U64::ZERO };
 
     /// The header of a frame.
+    #[inline]
     pub const fn new(payload_size: u64, sequence: u64) -> Self {
         Self { payload_size: U64::new(payload_size), sequence: U64::new(sequence) }
     }
 
     /// The header as it stands in the ring.
+    #[inline]
     pub fn emit(self) -> [u8; 16] {
         zerocopy::transmute!(self)
     }
 
     /// The header that these bytes are; any bytes are one.
+    #[inline]
     pub fn parse(bytes: [u8; 16]) -> Self {
         zerocopy::transmute!(bytes)
     }

@@ -18,7 +18,7 @@
 //! - the writer starts over at the ring's start when it is empty and a frame fits nowhere else ([`cursor`]);
 //! - the reader accepts such a tail from others, returns space strictly in frame order, and may return the space of
 //!   small frames a little late ([`ring`]);
-//! - permits are taken in batches, and `sem-r` is posted only when it is 0 ([`endpoint`]).
+//! - permits are taken in batches, and `sem-r` is posted only when it is 0 ([`reader`], [`writer`]).
 //!
 //! | file | question it answers |
 //! |---|---|

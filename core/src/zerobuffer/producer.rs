@@ -1,5 +1,5 @@
 //! The writing half of the ring: room for a frame, and the order of the stores that publish it.
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 use super::cursor::{self, Need, Placement};
 use super::error::Corrupt;
@@ -87,11 +87,6 @@ impl<M: RingMemory> Producer<M> {
                 return Err(NoRoom::Full { needed: need.free, free });
             }
         }
-        // Relaxed: our own last store; anything else there is a peer's mistake.
-        let found = self.memory.oieb().payload_write_pos.load(Ordering::Relaxed);
-        if found != self.write_pos {
-            return Err(NoRoom::Corrupt(corrupt("payload_write_pos", found, self.write_pos)));
-        }
         let position = if need.placement == Placement::Here { self.write_pos } else { 0 };
         Ok(Room { position, len, need })
     }
@@ -114,11 +109,19 @@ impl<M: RingMemory> Producer<M> {
         let oieb = self.memory.oieb();
         // Acquire: `free` below may license the next frame's bytes; pairs with the Release add in `return_space`.
         // Release: whoever finds these bytes taken finds the frame's data.
-        let before = oieb.payload_free_bytes.fetch_sub(taken, Ordering::AcqRel);
-        if before > self.capacity || before < taken {
+        // A frame that takes an empty ring whole leaves 16 bytes for the end: a ring is full only with its header there.
+        let rest = if taken == self.capacity { FRAME_OVERHEAD } else { 0 };
+        let first = taken.saturating_sub(rest);
+        let before = oieb.payload_free_bytes.fetch_sub(first, Ordering::AcqRel);
+        // Relaxed: our own last store; anything else there is a peer's mistake. Looked at here, when the line is ours.
+        let found = oieb.payload_write_pos.load(Ordering::Relaxed);
+        if before > self.capacity || before < taken || found != self.write_pos {
             // Put it back: whoever wrote nonsense there, we add none.
-            oieb.payload_free_bytes.fetch_add(taken, Ordering::Release);
-            return Err(corrupt("payload_free_bytes", before, self.capacity));
+            oieb.payload_free_bytes.fetch_add(first, Ordering::Release);
+            return Err(match found == self.write_pos {
+                true => corrupt("payload_free_bytes", before, self.capacity),
+                false => corrupt("payload_write_pos", found, self.write_pos),
+            });
         }
         let header = FrameHeader::new(room.len, sequence).emit();
         payload.write(room.position, &header).map_err(|_| outside(room.position, self.capacity))?;
@@ -135,9 +138,13 @@ impl<M: RingMemory> Producer<M> {
                 self.counters.rewinds = self.counters.rewinds.wrapping_add(1);
             }
         }
+        if rest > 0 {
+            // Release: pairs with the Acquire load in `look`, by which a reader finds the ring full and the header there.
+            oieb.payload_free_bytes.fetch_sub(rest, Ordering::Release);
+        }
         let end = room.position.saturating_add(room.len).saturating_add(FRAME_OVERHEAD);
         self.write_pos = if end >= self.capacity { 0 } else { end };
-        // Release: pairs with the Acquire load in `is_behind`, by which a reader recovers a frame never announced.
+        // Release: pairs with the Acquire load in `look`, by which a reader recovers a frame never announced.
         oieb.payload_write_pos.store(self.write_pos, Ordering::Release);
         self.written_count = self.written_count.wrapping_add(records);
         // Relaxed: the permit that follows orders it.

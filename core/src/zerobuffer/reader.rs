@@ -8,7 +8,7 @@ use super::metadata;
 use super::ownership::{Owned, owner, remove_leftovers};
 pub use super::ring::Claimed;
 use super::ring::{Buffer, Consumer, Counters, NoFrame, RingMemory, return_space};
-use super::wait::{Backoff, Idle, LONGEST_SLICE, Waited, Waiting, wait};
+use super::wait::{Backoff, Idle, LONGEST_SLICE, Pace, Waited, Waiting, wait};
 use super::writer::{DATA_READY, RECHECK_SIZE, SPACE_FREE};
 use crate::name::Name;
 use crate::platform::{Access, FaultKind, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch};
@@ -66,7 +66,11 @@ pub struct ReaderEndpoint<P: Platform> {
     had_writer: bool,
     died: Option<Pid>,
     backoff: Backoff,
-    size_checked: Option<Instant>,
+    pace: Pace,
+    /// Stamp of the last look at the segment's size.
+    size_checked: Option<u64>,
+    /// Set for one attempt that follows a look at the size within a microsecond.
+    just_checked: bool,
     /// Since when every attempt without waiting found nothing.
     quiet_since: Option<Instant>,
     waits: u64,
@@ -123,7 +127,9 @@ impl<P: Platform> ReaderEndpoint<P> {
             had_writer: false,
             died: None,
             backoff,
+            pace: Pace::default(),
             size_checked: None,
+            just_checked: false,
             quiet_since: None,
             waits: 0,
             sleeps: 0,
@@ -148,6 +154,8 @@ impl<P: Platform> ReaderEndpoint<P> {
             return Ok(claimed);
         }
         self.waits = self.waits.wrapping_add(1);
+        self.return_released()?;
+        self.pace.rest(self.platform.stamp(), self.half.consumer.counters.frames);
         let clock = self.platform.clone();
         match wait(&mut FrameWait { endpoint: self, held, looked: false }, &clock, deadline)? {
             Waited::Done(claimed) => Ok(claimed),
@@ -183,7 +191,9 @@ impl<P: Platform> ReaderEndpoint<P> {
     }
 
     fn attempt_claim<H: Fn() -> u64>(&mut self, held: &H) -> Result<Option<Claimed>, ReadError<P::Error>> {
-        self.check_size()?;
+        if !core::mem::take(&mut self.just_checked) {
+            self.check_size()?;
+        }
         let claimed = self.half.try_claim(held).map_err(no_frame)?;
         if claimed.is_some() {
             self.died = None;
@@ -374,13 +384,14 @@ impl<P: Platform> ReaderEndpoint<P> {
         &self.half.consumer.memory
     }
 
+    #[inline]
     fn check_size(&mut self) -> Result<(), ReadError<P::Error>> {
-        let now = self.platform.now();
-        if self.size_checked.is_some_and(|last| now.saturating_since(last) < RECHECK_SIZE) {
+        let stamp = self.platform.stamp();
+        if self.size_checked.is_some_and(|last| stamp.wrapping_sub(last) < RECHECK_SIZE) {
             return Ok(());
         }
         backed(self.buffer().segment()).map_err(|(found, needed)| ReadError::Truncated { found, needed })?;
-        self.size_checked = Some(now);
+        self.size_checked = Some(stamp);
         Ok(())
     }
 }
@@ -388,6 +399,7 @@ impl<P: Platform> ReaderEndpoint<P> {
 impl<P: Platform> Drop for ReaderEndpoint<P> {
     fn drop(&mut self) {
         if backed(self.buffer().segment()).is_ok() {
+            self.half.consumer.publish_count();
             // Release: a writer that sees it finds nothing of ours half done.
             self.buffer().oieb().reader_pid.store(0, Ordering::Release);
         }
@@ -439,6 +451,10 @@ impl<P: Platform, H: Fn() -> u64> Waiting<Claimed, ReadError<P::Error>> for Fram
 
     fn backoff(&mut self) -> &mut Backoff {
         &mut self.endpoint.backoff
+    }
+
+    fn on_short_spin(&mut self) {
+        self.endpoint.just_checked = true;
     }
 
     fn on_sleep(&mut self) {

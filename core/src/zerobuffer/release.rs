@@ -2,7 +2,7 @@
 //!
 //! The ring's free bytes are one number, and the writer takes them to lie right after its position. Returning a later
 //! frame's bytes while an earlier frame is still held would let it write over the held one.
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 use heapless::Deque;
 

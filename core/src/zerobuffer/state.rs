@@ -1,5 +1,5 @@
 //! Whether positions and free bytes agree, and what was written last: what a writer learns from its predecessor.
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 use super::cursor;
 use super::error::Corrupt;
@@ -43,9 +43,10 @@ impl State {
     }
 
     /// Whether free bytes and positions agree. With a Strait reader they do, except within an operation and after a
-    /// writer that died in a commit. (A ring that looks full may be an empty one whose writer died taking all of it.)
+    /// writer that died in a commit.
     pub(super) fn is_settled(self) -> bool {
-        self.used() == self.distance()
+        let is_full = self.distance() == 0 && self.used() == self.capacity;
+        is_full || self.used() == self.distance()
     }
 
     /// Where the frame ends with which a dead writer was starting an empty ring over, if it got as far as storing the
@@ -64,12 +65,9 @@ impl State {
     /// the lap's start and never committed has destroyed it.
     pub(super) fn last_sequence<M: RingMemory>(self, memory: &M) -> Option<u64> {
         let write_pos = if self.write_pos == 0 { self.capacity } else { self.write_pos };
-        if self.used() > 0 && self.distance() > 0 {
-            if let Some(last) = self.walk(memory, self.read_pos, write_pos) {
-                return Some(last);
-            }
-        }
-        self.walk(memory, 0, write_pos)
+        let has_unread = self.used() > 0 && self.distance() > 0;
+        let unread = if has_unread { self.walk(memory, self.read_pos, write_pos) } else { None };
+        unread.or_else(|| self.walk(memory, 0, write_pos))
     }
 
     /// Follows the headers from `position` to exactly `end`, over a wrap if `end` comes first.

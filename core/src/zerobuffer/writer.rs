@@ -10,15 +10,15 @@ use super::halves::WriterHalf;
 use super::layout::{FRAME_OVERHEAD, Geometry};
 use super::metadata;
 use super::ring::{Buffer, Counters, NoRoom, Producer, RingMemory, Room};
-use super::wait::{Backoff, Idle, Waited, Waiting, wait};
+use super::wait::{Backoff, Idle, Pace, Waited, Waiting, wait};
 use crate::name::Name;
 use crate::platform::{FaultKind, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch};
 use crate::sync::Ordering;
 use crate::time::{Deadline, Instant};
 
-/// The size of the segment is looked at again when the last look is older than this: about as long as the caller
-/// needs to touch the bytes, so that looking more often would not make it safer.
-pub(super) const RECHECK_SIZE: Duration = Duration::from_micros(2);
+/// The size of the segment is looked at again when the last look is more stamps old than this, some 2 µs: about as long
+/// as the caller needs to touch the bytes, so that looking more often would not make it safer.
+pub(super) const RECHECK_SIZE: u64 = 4000;
 /// How often a writer that never has to wait looks whether its reader lives.
 const RECHECK_READER: Duration = Duration::from_millis(100);
 
@@ -56,7 +56,9 @@ pub struct WriterEndpoint<P: Platform> {
     this: Pid,
     reader: P::Watch,
     backoff: Backoff,
-    size_checked: Option<Instant>,
+    pace: Pace,
+    /// Stamp of the last look at the segment's size.
+    size_checked: Option<u64>,
     reader_checked: Instant,
     waits: u64,
     sleeps: u64,
@@ -111,6 +113,7 @@ impl<P: Platform> WriterEndpoint<P> {
             this,
             reader,
             backoff,
+            pace: Pace::default(),
             size_checked: None,
             reader_checked,
             waits: 0,
@@ -131,6 +134,7 @@ impl<P: Platform> WriterEndpoint<P> {
             return Ok(reserved);
         }
         self.waits = self.waits.wrapping_add(1);
+        self.pace.rest(self.platform.stamp(), self.half.producer.counters.frames);
         let clock = self.platform.clone();
         let mut space = SpaceWait { endpoint: self, len, needed: 0, free: 0 };
         match wait(&mut space, &clock, deadline)? {
@@ -157,14 +161,23 @@ impl<P: Platform> WriterEndpoint<P> {
     /// [`WriteError::Full`] at once, and as [`reserve`](Self::reserve).
     pub fn try_reserve(&mut self, len: usize) -> Result<Reserved, WriteError<P::Error>> {
         let len = self.check_len(len)?;
-        match self.attempt_reserve(len)? {
-            Some(reserved) => Ok(reserved),
-            None => {
-                self.check_reader()?;
-                let needed = len.saturating_add(FRAME_OVERHEAD);
-                let free = self.half.producer.free_now();
-                Err(WriteError::Full { needed, free, capacity: self.geometry().payload_size })
+        if let Some(reserved) = self.attempt_reserve(len)? {
+            return Ok(reserved);
+        }
+        self.check_reader()?;
+        match self.half.try_reserve(len) {
+            Ok(room) => Ok(Reserved { room }),
+            Err(no_room) => Err(self.no_room(len, no_room)),
+        }
+    }
+
+    fn no_room(&self, len: u64, no_room: NoRoom) -> WriteError<P::Error> {
+        match no_room {
+            NoRoom::Full { needed, free } => {
+                WriteError::Full { needed, free, capacity: self.geometry().payload_size }
             }
+            NoRoom::TooLarge { max } => WriteError::TooLarge { len, max },
+            NoRoom::Corrupt(corrupt) => WriteError::Corrupt(corrupt),
         }
     }
 
@@ -179,16 +192,14 @@ impl<P: Platform> WriterEndpoint<P> {
 
     /// `None` while the ring is full.
     fn attempt_reserve(&mut self, len: u64) -> Result<Option<Reserved>, WriteError<P::Error>> {
-        let now = self.check_size()?;
-        self.check_pids()?;
-        if now.saturating_since(self.reader_checked) >= RECHECK_READER {
+        if self.check_size()? && self.platform.now().saturating_since(self.reader_checked) >= RECHECK_READER {
             self.check_reader()?;
         }
+        self.check_pids()?;
         match self.half.try_reserve(len) {
             Ok(room) => Ok(Some(Reserved { room })),
             Err(NoRoom::Full { .. }) => Ok(None),
-            Err(NoRoom::TooLarge { max }) => Err(WriteError::TooLarge { len, max }),
-            Err(NoRoom::Corrupt(corrupt)) => Err(WriteError::Corrupt(corrupt)),
+            Err(no_room) => Err(self.no_room(len, no_room)),
         }
     }
 
@@ -222,7 +233,7 @@ impl<P: Platform> WriterEndpoint<P> {
     #[expect(clippy::needless_pass_by_value, reason = "a reservation is used up")]
     pub fn commit(&mut self, reserved: Reserved) -> Result<u64, WriteError<P::Error>> {
         self.check_size()?;
-        self.half.commit(&reserved.room)
+        self.publish(&reserved)
     }
 
     /// Copies `data` into the frame and commits it. Looks at the segment's size again only if the copy was a long one.
@@ -243,7 +254,15 @@ impl<P: Platform> WriterEndpoint<P> {
         if data.len() > SHORT {
             self.check_size()?;
         }
-        self.half.commit(&reserved.room)
+        self.publish(&reserved)
+    }
+
+    fn publish(&mut self, reserved: &Reserved) -> Result<u64, WriteError<P::Error>> {
+        let sequence = self.half.commit(&reserved.room)?;
+        // After the post rather than before the next frame: while the reader works, looking costs no latency. What is
+        // found is told by the next call.
+        let _ = self.check_size();
+        Ok(sequence)
     }
 
     /// Writes the metadata: once per buffer, whoever writes.
@@ -307,15 +326,16 @@ impl<P: Platform> WriterEndpoint<P> {
         &self.half.producer.memory
     }
 
-    fn check_size(&mut self) -> Result<Instant, WriteError<P::Error>> {
-        let now = self.platform.now();
-        let fresh = self.size_checked.is_some_and(|last| now.saturating_since(last) < RECHECK_SIZE);
-        if !fresh {
-            backed(self.buffer().segment())
-                .map_err(|(found, needed)| WriteError::Truncated { found, needed })?;
-            self.size_checked = Some(now);
+    /// Whether it was time to look again.
+    #[inline]
+    fn check_size(&mut self) -> Result<bool, WriteError<P::Error>> {
+        let stamp = self.platform.stamp();
+        if self.size_checked.is_some_and(|last| stamp.wrapping_sub(last) < RECHECK_SIZE) {
+            return Ok(false);
         }
-        Ok(now)
+        backed(self.buffer().segment()).map_err(|(found, needed)| WriteError::Truncated { found, needed })?;
+        self.size_checked = Some(stamp);
+        Ok(true)
     }
 
     /// Both pids, one cache line: the reader is there, and the buffer is still ours.
@@ -383,8 +403,7 @@ impl<P: Platform> Waiting<Reserved, WriteError<P::Error>> for SpaceWait<'_, P> {
                 (self.needed, self.free) = (needed, free);
                 Ok(None)
             }
-            Err(NoRoom::TooLarge { max }) => Err(WriteError::TooLarge { len: self.len, max }),
-            Err(NoRoom::Corrupt(corrupt)) => Err(WriteError::Corrupt(corrupt)),
+            Err(no_room) => Err(self.endpoint.no_room(self.len, no_room)),
         }
     }
 

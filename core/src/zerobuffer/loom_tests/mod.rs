@@ -6,6 +6,7 @@
 //! | `models` | the shipped halves against each other |
 //! | `recovery` | a writer that dies, or is merely slow, between any two of its stores |
 //! | `mutations` | deliberately wrong protocols, each of which must fail its model |
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod models;
 mod mutations;

@@ -21,11 +21,16 @@ struct Scene {
 }
 
 /// Stores of a commit, in the shipped order.
-const STORES: [&str; 7] = ["data", "free", "header", "marker", "read_pos", "write_pos", "count"];
+const STORES: [&str; 8] = ["data", "free", "header", "marker", "read_pos", "rest", "write_pos", "count"];
 
 impl Scene {
     fn sequence(self) -> u64 {
         self.before.len() as u64 + 1
+    }
+
+    /// What a frame that takes the whole ring leaves for the end.
+    fn rest(self) -> u64 {
+        if self.taken == CAPACITY { FRAME_OVERHEAD } else { 0 }
     }
 
     /// The first `stores` stores of a commit, as `Producer::commit` makes them.
@@ -42,7 +47,10 @@ impl Scene {
         match store {
             "data" => payload.write(self.position + FRAME_OVERHEAD, &data).unwrap(),
             "free" => {
-                oieb.payload_free_bytes.fetch_sub(self.taken, Ordering::AcqRel);
+                oieb.payload_free_bytes.fetch_sub(self.taken - self.rest(), Ordering::AcqRel);
+            }
+            "rest" if self.rest() > 0 => {
+                oieb.payload_free_bytes.fetch_sub(self.rest(), Ordering::Release);
             }
             "header" => {
                 let header = FrameHeader::new(self.len, self.sequence()).emit();
@@ -156,33 +164,46 @@ survives! {
     loom_a_writer_dies_filling_the_ring_again: FULL_AGAIN;
 }
 
-/// A living writer is so slow between two stores that the reader recovers its frame; its permit comes later, while the
-/// next frame is being committed, and must not be taken for that one's.
-#[test]
-fn loom_a_late_permit_does_not_announce_the_next_frame() {
-    explore(|| {
+/// A living writer is so slow between two stores that the reader recovers its first frame; its permit comes later, while
+/// the second frame is being committed, and must not be taken for that one's.
+fn late_permit_before(first: u64, second: u64) {
+    explore(move || {
         let (memory, writer, mut reader) = pair(LoomSignal::new);
         let mut producer = writer.producer;
-        let room = producer.try_reserve(4).unwrap();
+        let room = producer.try_reserve(first).unwrap();
         fill(&memory, &room, 1);
         producer.commit(&room).unwrap();
         let claimed = reader.try_recover(|| 0).unwrap().expect("committed");
-        check(&memory, &claimed, 1, 4);
         release(&mut reader, &claimed);
         reader.return_pending().unwrap();
         // The late one.
         writer.data_ready.post().unwrap();
-        let second = {
+        let thread = {
             let memory = memory.clone();
             let data_ready = writer.data_ready.clone();
             thread::spawn(move || {
-                let room = producer.try_reserve(4).unwrap();
+                let room = producer.try_reserve(second).unwrap();
                 fill(&memory, &room, 2);
                 producer.commit(&room).unwrap();
                 data_ready.post().unwrap();
             })
         };
-        check(&memory, &claim(&mut reader, || 0), 2, 4);
-        second.join().unwrap();
+        check(&memory, &claim(&mut reader, || 0), 2, usize::try_from(second).unwrap());
+        thread.join().unwrap();
     });
+}
+
+#[test]
+fn loom_a_late_permit_does_not_announce_the_next_frame() {
+    late_permit_before(4, 4);
+}
+
+#[test]
+fn loom_a_late_permit_does_not_announce_a_frame_that_starts_over() {
+    late_permit_before(4, 40);
+}
+
+#[test]
+fn loom_a_late_permit_does_not_announce_a_frame_that_fills_the_ring() {
+    late_permit_before(32, 48);
 }

@@ -1,0 +1,268 @@
+//! Random operations against a queue in private memory.
+
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::super::reader::{Claimed, Returner};
+use super::super::release::{ReleaseQueue, Ticket};
+use super::*;
+
+/// Most frames held at once.
+const HELD: usize = 6;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Write(Index),
+    WriteSmall(Index),
+    /// Reserves and fills, and then thinks better of it.
+    Abort(Index),
+    Claim,
+    /// Releases any of the frames held; the only one, if so chosen, through the reader itself.
+    Release(Index, bool),
+    /// The writer closes and another one connects.
+    Reconnect,
+    Metadata(Index),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => any::<Index>().prop_map(Step::Write),
+        3 => any::<Index>().prop_map(Step::WriteSmall),
+        1 => any::<Index>().prop_map(Step::Abort),
+        6 => Just(Step::Claim),
+        6 => (any::<Index>(), any::<bool>()).prop_map(|(pick, direct)| Step::Release(pick, direct)),
+        1 => Just(Step::Reconnect),
+        1 => any::<Index>().prop_map(Step::Metadata),
+    ];
+    prop::collection::vec(step, 1..150)
+}
+
+#[derive(Debug)]
+struct Held {
+    claimed: Claimed,
+    ticket: Ticket,
+    data: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct World {
+    scene: Scene,
+    reader: Reader,
+    returner: Returner<FakePlatform>,
+    writer: Option<Writer>,
+    written: u64,
+    last_sequence: u64,
+    /// The next number may be 1: the last ones may have been overwritten by a frame that never was.
+    may_restart: bool,
+    aborted: bool,
+    /// Committed and not claimed.
+    queue: VecDeque<(u64, Vec<u8>)>,
+    held: Vec<Held>,
+    tickets: ReleaseQueue<HELD>,
+    metadata: Option<Vec<u8>>,
+}
+
+impl World {
+    fn new(payload_size: u64) -> Self {
+        let (scene, reader, writer) = Scene::connected(payload_size);
+        Self {
+            scene,
+            returner: reader.returner(),
+            reader,
+            writer: Some(writer),
+            written: 0,
+            last_sequence: 0,
+            may_restart: false,
+            aborted: false,
+            queue: VecDeque::new(),
+            held: Vec::new(),
+            tickets: ReleaseQueue::new(),
+            metadata: None,
+        }
+    }
+
+    fn capacity(&self) -> u64 {
+        self.scene.payload_size
+    }
+
+    fn writer(&mut self) -> &mut Writer {
+        self.writer.as_mut().expect("connected between steps")
+    }
+
+    fn step(&mut self, step: &Step) {
+        let largest = usize::try_from(self.capacity()).unwrap() - 16;
+        match step {
+            Step::Write(len) => self.write(1 + len.index(largest)),
+            Step::WriteSmall(len) => self.write(1 + len.index(largest.min(24))),
+            Step::Abort(len) => {
+                if let Ok(mut reserved) = self.writer().try_reserve(1 + len.index(largest)) {
+                    self.writer().bytes_mut(&mut reserved).fill(0xff);
+                    self.aborted = true;
+                }
+            }
+            Step::Claim => self.claim(),
+            Step::Release(_, _) if self.held.is_empty() => {}
+            Step::Release(pick, direct) => self.release(pick.index(self.held.len()), *direct),
+            Step::Reconnect => {
+                self.writer = None;
+                if self.queue.is_empty() && self.written > 0 {
+                    let tickets = &self.tickets;
+                    let end = self.reader.try_claim(|| tickets.held()).map(drop);
+                    assert_eq!(end, Err(ReadError::EndOfStream));
+                }
+                self.writer = Some(self.scene.attach(WRITER + self.written).unwrap());
+                self.may_restart = self.aborted;
+            }
+            Step::Metadata(len) => {
+                let data = pattern(99, len.index(56) + 1);
+                let outcome = self.writer().set_metadata(&data);
+                assert_eq!(outcome.is_ok(), self.metadata.is_none());
+                self.metadata.get_or_insert(data);
+            }
+        }
+    }
+
+    fn write(&mut self, len: usize) {
+        let data = pattern(self.written + 1, len);
+        let before = self.scene.snapshot();
+        let rewinds = self.writer().counters().rewinds;
+        match write(self.writer(), &data) {
+            Ok(sequence) => {
+                let tail = self.capacity() - before.payload_write_pos;
+                let rewound = self.writer().counters().rewinds > rewinds;
+                assert!(!(1..16).contains(&tail) || rewound, "a frame after a tail that holds no marker");
+                assert!(
+                    !rewound || before.payload_free_bytes == self.capacity(),
+                    "started over while in use"
+                );
+                let goes_on = sequence == self.last_sequence + 1;
+                assert!(goes_on || (self.may_restart && sequence == 1), "{sequence}");
+                self.may_restart = false;
+                self.last_sequence = sequence;
+                self.written += 1;
+                self.queue.push_back((sequence, data));
+            }
+            Err(WriteError::Full { needed, free, capacity }) => {
+                assert!(needed <= capacity);
+                assert_eq!(free, before.payload_free_bytes);
+                assert!(free < capacity, "an empty ring takes every frame");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn claim(&mut self) {
+        if self.tickets.is_full() {
+            return;
+        }
+        let tickets = &self.tickets;
+        match self.reader.try_claim(|| tickets.held()) {
+            Ok(claimed) => {
+                let (sequence, data) = self.queue.pop_front().expect("a frame was written");
+                assert_eq!((claimed.sequence(), claimed.len()), (sequence, data.len()));
+                let ticket = self.tickets.push(claimed.cost()).expect("not full");
+                self.held.push(Held { claimed, ticket, data });
+            }
+            Err(error) => {
+                assert!(self.queue.is_empty());
+                let quiet = [ReadError::Empty, ReadError::EndOfStream];
+                assert!(quiet.contains(&error), "{error}");
+            }
+        }
+    }
+
+    fn release(&mut self, at: usize, direct: bool) {
+        let held = self.held.remove(at);
+        self.check(&held);
+        let returned = self.tickets.release(held.ticket);
+        if direct && self.held.is_empty() && returned == held.claimed.cost() {
+            self.reader.release(held.claimed).unwrap();
+        } else {
+            self.reader.return_released().unwrap();
+            self.returner.return_space(returned).unwrap();
+        }
+    }
+
+    fn check(&self, held: &Held) {
+        assert!(self.reader.bytes(&held.claimed) == held.data, "frame {}", held.claimed.sequence());
+        assert!(self.returner.bytes(&held.claimed) == held.data, "frame {}", held.claimed.sequence());
+    }
+
+    /// What holds after every step.
+    fn invariants(&mut self) {
+        self.held.iter().for_each(|held| self.check(held));
+        let found = self.scene.snapshot();
+        assert!(found.payload_read_count <= found.payload_written_count);
+        let metadata = self.metadata.as_ref().map(Vec::len);
+        assert_eq!(self.reader.metadata_len(), Ok(metadata));
+        if let Some(expected) = &self.metadata {
+            let mut data = std::vec![0; expected.len()];
+            self.reader.read_metadata(&mut data).unwrap();
+            assert_eq!(&data, expected);
+        }
+        if self.queue.is_empty() && self.held.is_empty() {
+            self.drained();
+        }
+    }
+
+    /// What holds when everything is read and released.
+    fn drained(&mut self) {
+        self.reader.return_released().unwrap();
+        let capacity = self.capacity();
+        assert_eq!(self.scene.snapshot().payload_free_bytes, capacity);
+        let largest = usize::try_from(capacity).unwrap() - 16;
+        for len in [largest, largest / 2, 1] {
+            let reserved = self.writer().try_reserve(len.max(1)).expect("an empty ring takes every frame");
+            assert_eq!(self.writer().bytes(&reserved).len(), len.max(1));
+        }
+    }
+
+    /// Reads and releases everything that is left, the newest frame first where that is allowed.
+    fn drain(&mut self) {
+        while !self.queue.is_empty() || !self.held.is_empty() {
+            if self.tickets.is_full() || self.queue.is_empty() {
+                self.release(self.held.len() - 1, true);
+            } else {
+                self.claim();
+            }
+            self.invariants();
+        }
+    }
+}
+
+fn run(payload_size: u64, steps: &[Step]) {
+    let mut world = World::new(payload_size);
+    for step in steps {
+        world.step(step);
+        world.invariants();
+    }
+    world.drain();
+    world.reader.prepare_wait();
+    let found = world.scene.snapshot();
+    assert_eq!(found.payload_read_count, found.payload_written_count);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn small_rings_hold_what_a_queue_holds(blocks in 1u64..8, steps in steps()) {
+        run(blocks * 64, &steps);
+    }
+
+    #[test]
+    fn rings_of_kilobytes_hold_what_a_queue_holds(blocks in 8u64..512, steps in steps()) {
+        run(blocks * 64, &steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_ring_of_a_megabyte_holds_what_a_queue_holds(steps in steps()) {
+        run(1 << 20, &steps);
+    }
+}
