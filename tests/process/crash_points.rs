@@ -63,19 +63,33 @@ fn image(segment: &HeapSegment) -> Vec<u8> {
     segment.bytes(0, PAYLOAD + usize::try_from(CAPACITY).expect("small"))
 }
 
-/// One store of a commit: where, and how many bytes.
-type Store = (usize, usize);
+/// One store of a commit: where, and which bytes.
+type Store = (usize, Vec<u8>);
 
 /// The stores of a commit that takes a segment from `before` to `after`, in the order in which they are made: free
-/// bytes, header, wrap marker, read position (a rewind), write position, count.
-fn stores(header: usize, marker: Option<usize>, rewinds: bool) -> Vec<Store> {
-    let mut stores = vec![(0x28, 8), (PAYLOAD + header, 16)];
-    stores.extend(marker.map(|marker| (PAYLOAD + marker, 16)));
-    if rewinds {
-        stores.push((0x38, 8));
+/// bytes, header, wrap marker, read position (a rewind), the last 16 free bytes (a frame that takes the whole ring),
+/// write position, count.
+fn stores(before: &[u8], after: &[u8], header: usize, marker: Option<usize>, rewinds: bool) -> Vec<Store> {
+    const FREE: usize = 0x28;
+    let word = |image: &[u8]| u64::from_le_bytes(image[FREE..FREE + 8].try_into().expect("8 bytes"));
+    let takes_all = word(before) - word(after) == CAPACITY;
+    let from_after = |offset: usize, len: usize| (offset, after[offset..offset + len].to_vec());
+    let mut stores = Vec::new();
+    if takes_all {
+        stores.push((FREE, 16u64.to_le_bytes().to_vec()));
+    } else {
+        stores.push(from_after(FREE, 8));
     }
-    stores.push((0x30, 8));
-    stores.push((0x40, 8));
+    stores.push(from_after(PAYLOAD + header, 16));
+    stores.extend(marker.map(|marker| from_after(PAYLOAD + marker, 16)));
+    if rewinds {
+        stores.push(from_after(0x38, 8));
+    }
+    if takes_all {
+        stores.push(from_after(FREE, 8));
+    }
+    stores.push(from_after(0x30, 8));
+    stores.push(from_after(0x40, 8));
     stores
 }
 
@@ -197,11 +211,11 @@ fn crash(scene: &Scene, made: usize) -> Option<Crash> {
     writer.commit(reserved).expect("commits");
     let after = image(&segment);
 
-    let stores = stores(scene.header, scene.marker, scene.rewinds);
+    let stores = stores(&before, &after, scene.header, scene.marker, scene.rewinds);
     let apply = |stores: &[Store]| {
         let mut image = before.clone();
-        for (offset, len) in stores {
-            image[*offset..offset + len].copy_from_slice(&after[*offset..offset + len]);
+        for (offset, bytes) in stores {
+            image[*offset..offset + bytes.len()].copy_from_slice(bytes);
         }
         image
     };
@@ -214,16 +228,7 @@ fn crash(scene: &Scene, made: usize) -> Option<Crash> {
     core::mem::forget(writer);
     let position_at = stores.iter().position(|store| store.0 == 0x30).expect("among them");
     let committed = sent + u64::from(made > position_at);
-    Some(Crash {
-        what,
-        system,
-        reader,
-        last: sent + 1,
-        next,
-        committed,
-        gaps: 0,
-        torn_is_whole: made >= 2,
-    })
+    Some(Crash { what, system, reader, last: sent + 1, next, committed, gaps: 0, torn_is_whole: made >= 2 })
 }
 
 /// Every scene, killed at every point.

@@ -38,7 +38,6 @@ fn inspecting_changes_no_byte() {
         "payload_write_pos       228".to_owned(),
         "payload_read_pos        36".to_owned(),
         "payload_written_count   3".to_owned(),
-        "payload_read_count      1".to_owned(),
         format!("writer_pid              {pid}  (alive)"),
         format!("reader_pid              {pid}  (alive)"),
         "metadata                7 bytes".to_owned(),
