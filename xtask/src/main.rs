@@ -1,2 +1,67 @@
-//! Checks.
-fn main() {}
+//! Which check is asked for: `cargo xtask VERB`.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod fuzz;
+mod interop;
+mod lint;
+mod loom;
+mod musl;
+mod no_std;
+mod packages;
+mod shell;
+
+use std::process::ExitCode;
+
+use shell::Failure;
+
+/// One check.
+struct Verb {
+    name: &'static str,
+    what: &'static str,
+    run: fn(&[String]) -> Result<(), Failure>,
+}
+
+const VERBS: &[Verb] = &[
+    Verb { name: "lint", what: "rustfmt, clippy and rustdoc without a warning", run: lint::run },
+    Verb { name: "no-std", what: "core for Cortex-M0 and Cortex-M4, without an allocator", run: no_std::run },
+    Verb { name: "loom", what: "every interleaving of core's concurrent algorithms", run: loom::run },
+    Verb {
+        name: "interop",
+        what: "the real zerobuffer-ipc package at the other end [TEST…]",
+        run: interop::run,
+    },
+    Verb {
+        name: "musl",
+        what: "a static musl build against a glibc build and the real package",
+        run: musl::run,
+    },
+    Verb { name: "fuzz", what: "every fuzz target [--seconds N, 30 by default] [TARGET…]", run: fuzz::run },
+    Verb { name: "bench", what: "the benchmarks; arguments go to them", run: bench::run },
+];
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let Some(name) = args.next() else {
+        println!("cargo xtask VERB");
+        for verb in VERBS {
+            println!("  {:8} {}", verb.name, verb.what);
+        }
+        return ExitCode::SUCCESS;
+    };
+    let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else {
+        eprintln!("no verb {name:?}; `cargo xtask` lists them");
+        return ExitCode::from(2);
+    };
+    let args: Vec<String> = args.collect();
+    match (verb.run)(&args) {
+        Ok(()) => {
+            println!("xtask {name}: passed");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("xtask {name}: FAILED: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

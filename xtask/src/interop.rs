@@ -1,0 +1,53 @@
+//! Does Strait understand the real `zerobuffer-ipc` package, and it Strait?
+
+use std::path::{Path, PathBuf};
+
+use crate::packages;
+use crate::shell::{self, Failure, ask, cargo, program, root, target};
+
+/// The peer, whose 1.3.0 is the first without the two ring bugs of its forerunners, and what it needs.
+const PEER: &[&str] = &["zerobuffer-ipc==1.3.0", "posix-ipc", "numpy"];
+
+/// Runs every scenario in `tests/interop`, or those whose names contain one of `args`.
+pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
+    let python = peer()?;
+    shell::run(cargo().args(["build", "--release", "--package", "strait-cli"]))?;
+    let strait = target().join("release/strait");
+    shell::run(scenarios(&python, &strait).args(args))
+}
+
+/// The runner of the scenarios, with `strait` at one end.
+pub(crate) fn scenarios(python: &Path, strait: &Path) -> std::process::Command {
+    let mut runner = program(&python.to_string_lossy());
+    runner.arg("-B").arg(root().join("tests/interop/main.py")).arg("--strait").arg(strait);
+    runner
+}
+
+/// A Python that has the peer: in an environment of its own under `target`, made if need be.
+///
+/// # Errors
+/// It cannot be made.
+pub(crate) fn peer() -> Result<PathBuf, Failure> {
+    let folder = target().join("interop-venv");
+    let python = folder.join("bin/python");
+    let has_peer = || {
+        let version =
+            "from importlib.metadata import version; print(version('zerobuffer-ipc')); import zerobuffer";
+        ask(program(&python.to_string_lossy()).args(["-c", version]))
+            .is_some_and(|text| text.trim() == "1.3.0")
+    };
+    if !has_peer() {
+        // Debian splits `venv` off; other Pythons have it.
+        if ask(program("python3").args(["-c", "import venv, ensurepip"])).is_none() {
+            packages::ensure(&["python3", "python3-venv"])?;
+        }
+        shell::run(program("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        let mut install = program(&python.to_string_lossy());
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PEER);
+        shell::run(&mut install)?;
+        if !has_peer() {
+            return Err(Failure::new("the package is installed but cannot be imported"));
+        }
+    }
+    Ok(python)
+}
