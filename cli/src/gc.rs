@@ -12,6 +12,9 @@ use crate::report;
 /// Options of `strait gc`.
 #[derive(Debug, Args)]
 pub(crate) struct GcArgs {
+    /// Buffers to look at; all of them if none is named
+    names: Vec<String>,
+
     /// Only says what would be removed
     #[arg(long)]
     dry_run: bool,
@@ -23,7 +26,8 @@ pub(crate) struct GcArgs {
 
 /// Runs `strait gc`. What cannot be removed (another user's, in use again) is said and is no failure.
 pub(crate) fn run(args: GcArgs) -> Result<(), Failure> {
-    let leftovers = zerobuffer::gc(args.dry_run).map_err(Failure::connect)?;
+    let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
+    let leftovers = zerobuffer::gc(&names, args.dry_run).map_err(Failure::connect)?;
     report::print(&if args.json {
         as_json(&leftovers, args.dry_run)?
     } else {

@@ -1,6 +1,5 @@
 //! Files that appear under their name complete: made without one, prepared, then linked.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -97,16 +96,17 @@ pub(crate) fn remove(folder: &str, name: &str) -> Result<(), Error> {
     }
 }
 
-/// Valid names in a folder, sorted; semaphores left out.
-pub(crate) fn list(folder: &str) -> Result<Vec<Name>, Error> {
+/// Valid names among a folder's files that start with `prefix`, which is taken off; sorted. Those of semaphores only if
+/// the prefix asks for them.
+pub(crate) fn list(folder: &str, prefix: &str) -> Result<Vec<Name>, Error> {
     let path = Path::new(folder);
     let entries = std::fs::read_dir(path).map_err(|error| Error::io("readdir", path, error))?;
     let mut names: Vec<Name> = entries
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
         .filter_map(|entry| entry.file_name().to_str().map(str::to_owned))
-        .filter(|name| Path::new(name).file_stem() != Some(OsStr::new("")) && !name.starts_with("sem."))
-        .filter_map(|name| Name::new(&name).ok())
+        .filter(|name| !prefix.is_empty() || !name.starts_with("sem."))
+        .filter_map(|name| Name::new(name.strip_prefix(prefix)?).ok())
         .collect();
     names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     Ok(names)

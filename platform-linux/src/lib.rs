@@ -64,26 +64,21 @@ impl Linux {
     /// # Errors
     /// If the folder cannot be read.
     pub fn list_segments(&self) -> Result<Vec<Name>, Error> {
-        file::list(segment::FOLDER)
+        file::list(segment::FOLDER, "")
+    }
+
+    /// Names of every semaphore, sorted.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn list_signals(&self) -> Result<Vec<Name>, Error> {
+        file::list(segment::FOLDER, "sem.")
     }
 
     /// Processor time this process has used.
     pub fn cpu_time(&self) -> Duration {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         process::duration(time)
-    }
-
-    /// Name of the lock's holder-independent files, for messages.
-    pub fn lock_paths(&self, name: &Name) -> Vec<std::path::PathBuf> {
-        lock::paths(name)
-    }
-
-    /// Removes the lock files of that name that nobody holds.
-    ///
-    /// # Errors
-    /// If one is held ([`FaultKind::Busy`](strait_core::platform::FaultKind::Busy)) or cannot be removed.
-    pub fn remove_lock(&self, name: &Name) -> Result<(), Error> {
-        Lock::take(name, Access::default()).map(drop)
     }
 }
 

@@ -125,26 +125,47 @@ pub struct Leftover {
     pub removed: Option<Result<(), crate::zerobuffer::CreateError>>,
 }
 
-/// Removes every dead buffer of this user: segment, semaphores and locks. With `dry_run` only says which.
+/// Removes dead buffers of this user: segment, semaphores and locks; all of them, or those of `names` if there are any.
+/// With `dry_run` only says which.
 ///
-/// A buffer is dead when no running process holds its lock and its reader's process is gone. It is removed the way its
-/// next reader would: under its lock.
+/// A buffer is dead when no running process holds its lock and its reader's process is gone; semaphores without a segment,
+/// as a closed Python reader leaves them, are dead when nobody holds their name's lock. It is removed the way its next
+/// reader would: under its lock.
 ///
 /// # Errors
 /// [`ConnectError::Os`] if shared memory cannot be listed.
-pub fn gc(dry_run: bool) -> Result<Vec<Leftover>, ConnectError> {
+pub fn gc(names: &[&str], dry_run: bool) -> Result<Vec<Leftover>, ConnectError> {
     let dead = list()?.into_iter().filter(|info| info.state == State::Dead);
-    Ok(dead
-        .map(|info| {
+    let mut leftovers: Vec<(String, usize)> = dead.map(|info| (info.name, info.words.segment_len)).collect();
+    leftovers.extend(orphans()?.into_iter().map(|name| (name, 0)));
+    leftovers.retain(|(name, _)| names.is_empty() || names.contains(&name.as_str()));
+    Ok(leftovers
+        .into_iter()
+        .map(|(name, bytes)| {
             // The next reader of this name, with the smallest buffer, gone at once.
             let removed = (!dry_run).then(|| {
-                let reader =
-                    super::Reader::builder(&info.name).metadata_capacity(0).payload_capacity(64).create();
+                let reader = super::Reader::builder(&name).metadata_capacity(0).payload_capacity(64).create();
                 reader.map(drop)
             });
-            Leftover { name: info.name, bytes: info.words.segment_len, removed }
+            Leftover { name, bytes, removed }
         })
         .collect())
+}
+
+/// Names whose semaphores are there without a segment, and that nobody holds.
+fn orphans() -> Result<Vec<String>, ConnectError> {
+    let os = |error| ConnectError::Os { name: "".into(), source: Box::new(error) };
+    let segments = Os.list_segments().map_err(os)?;
+    let mut names: Vec<String> = Vec::new();
+    for signal in Os.list_signals().map_err(os)? {
+        let name = signal.as_str().strip_prefix("sem-w-").or_else(|| signal.as_str().strip_prefix("sem-r-"));
+        let Some(Ok(name)) = name.map(Name::new) else { continue };
+        let known = segments.contains(&name) || names.iter().any(|found| found == name.as_str());
+        if !known && Os.probe_lock(&name) != LockState::Held {
+            names.push(name.to_string());
+        }
+    }
+    Ok(names)
 }
 
 fn is_not_found(error: &crate::os::OsError) -> bool {
