@@ -108,6 +108,9 @@ impl<M: RingMemory> Consumer<M> {
         let Some(taken) = self.capacity.checked_sub(free).and_then(|used| used.checked_sub(ours)) else {
             return Err(corrupt("payload_free_bytes", free, self.capacity.saturating_sub(ours)));
         };
+        if write_pos > self.capacity {
+            return Err(corrupt("payload_write_pos", write_pos, self.capacity));
+        }
         let in_order = self.check_read_pos(&held, write_pos, taken)?;
         self.unread = match self.ahead(write_pos) {
             _ if !in_order => 0,
@@ -186,16 +189,6 @@ impl<M: RingMemory> Consumer<M> {
     /// Claims the frame at the reader's position, checked against what `refresh` saw. Nothing changes on error, except
     /// that after a gap the frame found is the one expected next.
     pub(super) fn claim(&mut self) -> Result<Claimed, NoFrame> {
-        match self.claim_announced() {
-            Err(NoFrame::Gap { expected, found }) => {
-                self.next_sequence = found;
-                Err(NoFrame::Gap { expected, found })
-            }
-            outcome => outcome,
-        }
-    }
-
-    fn claim_announced(&mut self) -> Result<Claimed, NoFrame> {
         if self.unread == 0 {
             return Err(NoFrame::Nothing);
         }
@@ -242,7 +235,8 @@ impl<M: RingMemory> Consumer<M> {
             if found == 0 {
                 return Err(NoFrame::Corrupt(corrupt("frame sequence", found, self.next_sequence)));
             }
-            return Err(NoFrame::Gap { expected: self.next_sequence, found });
+            let expected = core::mem::replace(&mut self.next_sequence, found);
+            return Err(NoFrame::Gap { expected, found });
         }
         // From here on nothing fails. A frame numbered 1 out of turn is a new writer's first.
         let cost = gap.saturating_add(FRAME_OVERHEAD).saturating_add(len);
