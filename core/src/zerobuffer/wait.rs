@@ -16,8 +16,8 @@ const SHORT_SLEEP: Duration = Duration::from_micros(100);
 
 /// Fewer stamps than this per frame, some 0.3 µs, since the last wait: a stream, and no exchange of requests and answers.
 const STREAM: u64 = 800;
-/// Pauses of the rest that is then taken: about a microsecond.
-const LULL: u32 = 16;
+/// Pauses of the rest that is then taken: some 4 µs, in which the other end writes a batch.
+const LULL: u32 = 64;
 
 /// Tells a stream of small frames, at whose end each poll takes a cache line away from a peer in full flow, by the time
 /// from wait to wait.
