@@ -6,7 +6,7 @@
 //! ```text
 //!  strait (std)            builders, RAII frames, errors with names, async
 //!    │
-//!  strait-core             zerobuffer   endpoint ─ ring ─ cursor ─ layout     rules of the protocol
+//!  strait-core             zerobuffer   reader, writer ─ ring ─ cursor ─ layout  rules of the protocol
 //!    │                     semaphore    glibc's sem_t over a futex            waiting
 //!    │                     shm          view, bytes                           the door from untrusted bytes to types
 //!    │                     platform     Segment, Signal, Liveness, Clock      what a port must supply

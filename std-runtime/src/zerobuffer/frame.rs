@@ -8,7 +8,8 @@ use strait_core::zerobuffer::release::Ticket;
 use strait_core::zerobuffer::{Claimed, Reserved};
 
 use super::error::SendError;
-use super::reader::{Ledger, Reader};
+use super::ledger::Ledger;
+use super::reader::Reader;
 use super::writer::Writer;
 
 /// Room for one frame, in shared memory. Fill it, then [`commit`](Self::commit); dropping it discards it.

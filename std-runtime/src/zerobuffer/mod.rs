@@ -21,6 +21,7 @@ mod asynchronous;
 mod error;
 mod frame;
 mod inspect;
+mod ledger;
 mod reader;
 mod statistics;
 mod stream;
@@ -31,7 +32,8 @@ pub use asynchronous::{FrameSink, FrameStream};
 pub use error::{ConnectError, CreateError, MetadataError, RecvError, SendError};
 pub use frame::{Frame, FrameMut, OwnedFrame};
 pub use inspect::{BufferInfo, Leftover, State, gc, inspect, list};
-pub use reader::{Frames, MAX_HELD_FRAMES, Reader, ReaderBuilder};
+pub use ledger::MAX_HELD_FRAMES;
+pub use reader::{Frames, Reader, ReaderBuilder};
 pub use statistics::{Health, Statistics};
 pub use writer::{Writer, WriterBuilder};
 

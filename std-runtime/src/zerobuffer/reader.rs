@@ -1,21 +1,19 @@
 //! The reading end as users see it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use strait_core::name::Name;
 use strait_core::platform::{Access, WaitPolicy};
-use strait_core::zerobuffer::release::{ReleaseQueue, Ticket};
-use strait_core::zerobuffer::{Claimed, Config, ReadError, ReaderEndpoint, Returner};
+use strait_core::zerobuffer::release::Ticket;
+use strait_core::zerobuffer::{Claimed, Config, ReadError, ReaderEndpoint};
 
 use super::error::{CreateError, MetadataError, RecvError};
 use super::frame::{Frame, OwnedFrame};
+use super::ledger::{Ledger, MAX_HELD_FRAMES};
 use super::statistics::Statistics;
 use super::{DEFAULT_TIMEOUT, deadline};
 use crate::os::{Os, OsError};
-
-/// Most frames that one reader's user can hold at once.
-pub const MAX_HELD_FRAMES: usize = 1024;
 
 /// The reading end of a buffer: creates it, owns it, removes it when dropped.
 ///
@@ -56,36 +54,6 @@ pub struct Reader {
     deferred: Option<ReadError<OsError>>,
     /// A frame that the last call could not hand out whole.
     kept: Option<Kept>,
-}
-
-/// The frames that are held, and the way their space goes back, shared by the reader and every held frame.
-#[derive(Debug)]
-pub(super) struct Ledger {
-    queue: Mutex<ReleaseQueue<MAX_HELD_FRAMES>>,
-    returner: Returner<Os>,
-}
-
-impl Ledger {
-    fn lock(&self) -> MutexGuard<'_, ReleaseQueue<MAX_HELD_FRAMES>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn bytes<'a>(&'a self, claimed: &'a Claimed) -> &'a [u8] {
-        self.returner.bytes(claimed)
-    }
-
-    /// Releases a frame. Its bytes are counted as held until they are returned: both under the lock.
-    pub(super) fn release(&self, ticket: Ticket) {
-        let mut queue = self.lock();
-        let bytes = queue.release(ticket);
-        if let Err(error) = self.returner.return_space(bytes) {
-            tracing::warn!(%error, bytes, "space of a held frame was not returned");
-        }
-    }
-
-    fn held(&self) -> u64 {
-        self.lock().held()
-    }
 }
 
 /// Options of a [`Reader`].
@@ -304,10 +272,8 @@ impl Reader {
         let (claimed, ticket) = self.claim(timeout)?;
         // Space goes back in frame order: ours first, then the ledger's.
         self.endpoint.return_released().map_err(|error| RecvError::new(&self.name, error))?;
-        let ledger = Arc::clone(self.ledger.get_or_insert_with(|| {
-            let queue = Mutex::new(ReleaseQueue::new());
-            Arc::new(Ledger { queue, returner: self.endpoint.returner() })
-        }));
+        let ledger = self.ledger.get_or_insert_with(|| Arc::new(Ledger::new(self.endpoint.returner())));
+        let ledger = Arc::clone(ledger);
         let ticket = ticket.or_else(|| ledger.lock().push(claimed.cost()));
         match ticket {
             Some(ticket) => Ok(OwnedFrame::new(ledger, claimed, ticket, self.copy_frames)),

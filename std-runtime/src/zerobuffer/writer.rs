@@ -6,8 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use strait_core::name::Name;
-use strait_core::platform::WaitPolicy;
-use strait_core::time::Deadline;
+use strait_core::platform::{Clock as _, WaitPolicy};
 use strait_core::zerobuffer::{AttachError, Reserved, WriterEndpoint};
 
 use super::error::{ConnectError, MetadataError, SendError};
@@ -94,12 +93,13 @@ impl WriterBuilder {
                 Ok(endpoint) => break endpoint,
                 Err(error) => error,
             };
+            // Anything else does not pass by itself.
             let until = match error {
-                AttachError::NotFound | AttachError::ReaderDead { .. } => patience,
-                AttachError::NotReady { .. } | AttachError::Unsettled { .. } => starting,
-                _ => Deadline::At(strait_core::time::Instant::from_nanos(0)),
+                AttachError::NotFound | AttachError::ReaderDead { .. } => Some(patience),
+                AttachError::NotReady { .. } | AttachError::Unsettled { .. } => Some(starting),
+                _ => None,
             };
-            if until.is_over(strait_core::platform::Clock::now(&Os)) {
+            if until.is_none_or(|until| until.is_over(Os.now())) {
                 return Err(ConnectError::new(&self.name, error));
             }
             thread::sleep(LOOK);
