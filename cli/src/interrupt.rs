@@ -1,4 +1,8 @@
 //! Whether the user wants the program to end: then its buffers are removed on the way out.
+//!
+//! On Linux that is `SIGINT` (Ctrl-C) or `SIGTERM`, on Windows Ctrl-C or Ctrl-Break. What cannot be caught ends the program
+//! at once: `SIGKILL`, `TerminateProcess`, a closed console. Linux then keeps the buffer until its next reader or
+//! `strait gc` replaces it; Windows removes it with its last user.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -7,27 +11,42 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
-
 use crate::exit;
 
 /// Longest wait between two looks at the flag.
 pub(crate) const SLICE: Duration = Duration::from_millis(100);
 
-/// Set by the first `SIGINT` or `SIGTERM`; the second ends the program at once.
+/// Set by the first signal; the second ends the program at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// Catches the signals from now on.
+    #[cfg(unix)]
     pub(crate) fn catch() -> io::Result<Self> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        use signal_hook::flag;
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             // The order matters: the shutdown must find the flag as the signal before left it.
             flag::register_conditional_shutdown(signal, i32::from(exit::INTERRUPTED), Arc::clone(&flag))?;
             flag::register(signal, Arc::clone(&flag))?;
         }
+        Ok(Self(flag))
+    }
+
+    /// Catches the console's events from now on.
+    #[cfg(windows)]
+    pub(crate) fn catch() -> io::Result<Self> {
+        let flag = Arc::new(AtomicBool::new(false));
+        let set = Arc::clone(&flag);
+        let handler = move || {
+            // Relaxed: nothing else is read by it.
+            if set.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(exit::INTERRUPTED));
+            }
+        };
+        ctrlc::set_handler(handler).map_err(io::Error::other)?;
         Ok(Self(flag))
     }
 

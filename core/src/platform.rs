@@ -5,6 +5,7 @@
 //!
 //! [`FakePlatform`]: crate::testing::FakePlatform
 
+use core::convert::Infallible;
 use core::fmt;
 use core::ptr::NonNull;
 
@@ -18,7 +19,8 @@ use crate::time::Instant;
 /// # Safety
 /// `base()` is 64-byte aligned and valid for reads and writes of `len()` bytes, at the same address, until the
 /// value and every clone of it are dropped. Nobody in this process holds a Rust reference into it except through
-/// [`shm`](crate::shm).
+/// [`shm`](crate::shm). [`lock`](Segment::lock) never lets two have the memory at once: by it
+/// [`local::split`](crate::zerobuffer::local::split) lends bytes.
 #[expect(unsafe_code, reason = "declares what an implementation promises")]
 pub unsafe trait Segment: Clone + fmt::Debug {
     /// The first byte.
@@ -43,12 +45,13 @@ pub unsafe trait Segment: Clone + fmt::Debug {
         true
     }
 
-    /// Takes an exclusive lock on the object through this handle, held until every clone of it is dropped; `false` if
-    /// another handle holds it. The writer does: it proves one alive that cannot be seen as a process, and is invisible
-    /// to implementations that do not know it. Where there is none, the default succeeds.
-    fn lock(&self) -> bool {
-        true
-    }
+    /// Takes the object's exclusive lock; `false` if it is taken, be it through this handle, a clone of it or another
+    /// handle. It is held until every clone of the handle that took it is dropped, or its process has ended: for ever
+    /// in a `static`.
+    ///
+    /// The writer takes it: it proves one alive that cannot be seen as a process, and is invisible to implementations
+    /// that do not know it.
+    fn lock(&self) -> bool;
 
     /// Whether another handle holds the lock. The default knows none.
     fn is_locked(&self) -> bool {
@@ -56,7 +59,7 @@ pub unsafe trait Segment: Clone + fmt::Debug {
     }
 }
 
-/// A counting semaphore that lives outside this process and has one waiter at most.
+/// A counting semaphore, outside this process as a rule, with one waiter at most.
 ///
 /// Counting and waiting are two steps: [`wait`](Signal::wait) returns when a permit is there and leaves it,
 /// [`take`](Signal::take) removes permits and never waits.
@@ -82,7 +85,9 @@ pub trait Signal: fmt::Debug {
     /// When the system fails. An interruption by a signal handler is not an error.
     fn wait(&self, until: Instant) -> Result<bool, Self::Error>;
 
-    /// Takes an exclusive lock through this handle, as [`Segment::lock`]. The reader does, on the signal for space.
+    /// Takes an exclusive lock through this handle, held until every clone of it is dropped; `false` if another handle
+    /// holds it. The reader does, on the signal for space: it tells what kind of reader is there, and nothing is lent by
+    /// it. Where there is none, the default succeeds.
     fn lock(&self) -> bool {
         true
     }
@@ -100,6 +105,35 @@ pub struct Pid(pub u64);
 impl fmt::Display for Pid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A shared signal, for one in a `static`.
+impl<T: Signal> Signal for &T {
+    type Error = T::Error;
+
+    fn post(&self) -> Result<(), T::Error> {
+        T::post(self)
+    }
+
+    fn permits(&self) -> u32 {
+        T::permits(self)
+    }
+
+    fn take(&self, count: u32) -> u32 {
+        T::take(self, count)
+    }
+
+    fn wait(&self, until: Instant) -> Result<bool, T::Error> {
+        T::wait(self, until)
+    }
+
+    fn lock(&self) -> bool {
+        T::lock(self)
+    }
+
+    fn is_locked(&self) -> bool {
+        T::is_locked(self)
     }
 }
 
@@ -209,6 +243,13 @@ pub trait PlatformError: core::error::Error + 'static {
     fn kind(&self) -> FaultKind;
 }
 
+/// For a signal that cannot fail.
+impl PlatformError for Infallible {
+    fn kind(&self) -> FaultKind {
+        match *self {}
+    }
+}
+
 /// Whether somebody holds a name's lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockState {
@@ -244,10 +285,15 @@ pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
     /// [`FaultKind::NotFound`] and others.
     fn open_segment(&self, name: &Name) -> Result<Self::Segment, Self::Error>;
 
-    /// Creates a semaphore with no permits.
+    /// Creates a semaphore with no permits. Core does so under the name's lock, after [`remove_signal`].
+    ///
+    /// What a former process still has open is no obstacle to it. A system that keeps a name for as long as anybody has
+    /// it open cannot tell that from a name in use: there the same semaphore is opened, and all its permits are taken.
     ///
     /// # Errors
-    /// As [`create_segment`](Self::create_segment).
+    /// As [`create_segment`](Self::create_segment); not [`FaultKind::AlreadyExists`] on a system that keeps names so.
+    ///
+    /// [`remove_signal`]: Self::remove_signal
     fn create_signal(&self, name: &Name, access: Access) -> Result<Self::Signal, Self::Error>;
 
     /// Opens an existing semaphore.
@@ -273,11 +319,18 @@ pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
 
     /// Removes the segment of that name; an absent one is no error.
     ///
+    /// The name is free once the handle that created the segment, and its clones, are dropped as well, or their process
+    /// has ended: core calls this first and drops them then. Where the name goes with that handle, this does nothing.
+    /// Who has opened the segment keeps the memory, not the name, and sees by [`Segment::is_linked`] that it is gone.
+    ///
     /// # Errors
     /// [`FaultKind::PermissionDenied`] and others.
     fn remove_segment(&self, name: &Name) -> Result<(), Self::Error>;
 
     /// Removes the semaphore of that name; an absent one is no error.
+    ///
+    /// The name is not found any more once every handle is dropped as well; [`create_signal`](Self::create_signal) does
+    /// not wait for that. Where the name goes with the last handle, this does nothing.
     ///
     /// # Errors
     /// [`FaultKind::PermissionDenied`] and others.

@@ -13,6 +13,7 @@
 //!
 //! Source: glibc `nptl/sem_post.c`, `sem_waitcommon.c` (64-bit variant); layout seen in dumps of glibc 2.36.
 
+use crate::layout::assert_layout;
 use crate::sync::{Ordering, SharedU32, SharedU64};
 use crate::time::Instant;
 
@@ -34,11 +35,12 @@ pub struct Semaphore {
     rest: [SharedU64; 2],
 }
 
-#[cfg(not(all(test, loom)))]
-const _: () = {
-    assert!(size_of::<Semaphore>() == 32);
-    assert!(core::mem::offset_of!(Semaphore, flags) == 8);
-};
+assert_layout!(Semaphore: 32 bytes, aligned to 8 {
+    0: 8 data,
+    8: 4 flags,
+    12: 4 pad,
+    16: 16 rest,
+});
 
 /// Sleeping while a semaphore has no permits.
 pub trait Futex {

@@ -7,14 +7,26 @@
     expect(clippy::disallowed_types, reason = "this is the facade that the lint points to")
 )]
 
+#[cfg(not(all(test, loom)))]
+#[cfg(any(test, all(feature = "portable-atomic", not(target_has_atomic = "64"))))]
+mod masked;
+
 pub use core::sync::atomic::Ordering;
 
 #[cfg(all(not(all(test, loom)), not(feature = "portable-atomic")))]
 use core::sync::atomic as raw;
 #[cfg(all(test, loom))]
 use loom::sync::atomic as raw;
-#[cfg(all(not(all(test, loom)), feature = "portable-atomic"))]
+#[cfg(all(not(all(test, loom)), feature = "portable-atomic", target_has_atomic = "64"))]
 use portable_atomic as raw;
+
+/// Narrow words as the target has them, wide ones under a critical section.
+#[cfg(all(not(all(test, loom)), feature = "portable-atomic", not(target_has_atomic = "64")))]
+mod raw {
+    pub(super) use portable_atomic::{AtomicU32, fence};
+
+    pub(super) use super::masked::AtomicU64;
+}
 
 /// A little-endian `u32` that two processes share.
 #[derive(Debug)]
@@ -95,6 +107,25 @@ impl SharedU64 {
     }
 }
 
+/// A word that is raised once and stays so.
+#[cfg(not(all(test, loom)))]
+#[derive(Debug)]
+pub(crate) struct Flag(raw::AtomicU32);
+
+#[cfg(not(all(test, loom)))]
+impl Flag {
+    /// A flag that is not raised.
+    pub(crate) const fn new() -> Self {
+        Self(raw::AtomicU32::new(0))
+    }
+
+    /// Raises it; `false` if it was.
+    pub(crate) fn raise(&self) -> bool {
+        // Relaxed: it is never lowered, so nobody hands anything over by it.
+        self.0.swap(1, Ordering::Relaxed) == 0
+    }
+}
+
 /// Orders every access before it against every access after it, in both processes that do so.
 #[inline]
 pub(crate) fn full_fence() {
@@ -122,7 +153,7 @@ pub(crate) fn spin_loop() {
 #[cfg(not(all(test, loom)))]
 const _: () = {
     assert!(size_of::<SharedU32>() == 4 && align_of::<SharedU32>() == 4);
-    assert!(size_of::<SharedU64>() == 8);
+    assert!(size_of::<SharedU64>() == 8 && align_of::<SharedU64>() == 8);
 };
 
 #[cfg(all(test, not(loom)))]

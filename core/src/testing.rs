@@ -1,18 +1,21 @@
 //! An operating system for tests: shared memory, semaphores, locks and processes inside one process, with faults.
 #![expect(unsafe_code, reason = "hands out heap memory as a segment")]
 
+mod signal;
+
 use core::ptr::NonNull;
 use core::time::Duration;
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::string::{String, ToString};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
+pub use self::signal::FakeSignal;
+use crate::layout::assert_layout;
 use crate::name::Name;
 use crate::platform::{
-    Access, Clock, FaultKind, Liveness, LockState, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy,
-    Watch,
+    Access, Clock, FaultKind, Liveness, LockState, Pid, Platform, PlatformError, Segment, WaitPolicy, Watch,
 };
 use crate::time::Instant;
 
@@ -33,6 +36,10 @@ struct Heap {
 struct HeapState {
     backed_len: usize,
     linked: bool,
+    /// Number of the next handle.
+    next_handle: u64,
+    /// The handle that holds the lock, and the fake process that opened it.
+    holder: Option<(u64, Pid)>,
 }
 
 // SAFETY: the memory is only reached through `Segment`'s contract, the rest is behind a mutex.
@@ -48,23 +55,60 @@ impl Drop for Heap {
     }
 }
 
+/// One opening of a segment, shared by clones; the last one gives the lock back.
+#[derive(Debug)]
+struct Handle {
+    heap: Arc<Heap>,
+    number: u64,
+    /// The fake process that opened it.
+    opener: Pid,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let mut state = lock(&self.heap.state);
+        if state.holder.is_some_and(|(number, _)| number == self.number) {
+            state.holder = None;
+        }
+    }
+}
+
 /// A zeroed segment on the heap.
 #[derive(Clone, Debug)]
-pub struct HeapSegment(Arc<Heap>);
+pub struct HeapSegment(Arc<Handle>);
 
 impl HeapSegment {
     /// `len` zeroed bytes.
     pub fn new(len: usize) -> Self {
-        let lines: Box<[Line]> = std::vec![Line([0; 64]); len.div_ceil(64).max(1)].into_boxed_slice();
-        let count = lines.len();
-        let state = Mutex::new(HeapState { backed_len: len, linked: true });
+        Self::try_new(len).expect("there is memory for a test")
+    }
+
+    /// `len` zeroed bytes; `None` if there is no such memory.
+    fn try_new(len: usize) -> Option<Self> {
+        let count = len.div_ceil(64).max(1);
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(count).ok()?;
+        lines.resize(count, Line([0; 64]));
+        let lines: Box<[Line]> = lines.into_boxed_slice();
+        let state = HeapState { backed_len: len, linked: true, next_handle: 1, holder: None };
         let lines = NonNull::new(Box::into_raw(lines).cast::<Line>()).expect("a box is not null");
-        Self(Arc::new(Heap { lines, count, len, state }))
+        let heap = Arc::new(Heap { lines, count, len, state: Mutex::new(state) });
+        Some(Self(Arc::new(Handle { heap, number: 0, opener: Pid(0) })))
+    }
+
+    /// Another handle to the same memory, as a process gets by opening it.
+    fn opened_by(&self, opener: Pid) -> Self {
+        let heap = Arc::clone(&self.0.heap);
+        let mut state = lock(&heap.state);
+        let number = state.next_handle;
+        state.next_handle += 1;
+        drop(state);
+        Self(Arc::new(Handle { heap, number, opener }))
     }
 
     /// Overwrites bytes, as a peer that keeps no rule would.
     pub fn scribble(&self, offset: usize, bytes: &[u8]) {
-        assert!(offset + bytes.len() <= self.0.len, "scribbles inside");
+        assert!(offset + bytes.len() <= self.0.heap.len, "scribbles inside");
         for (at, byte) in bytes.iter().enumerate() {
             // SAFETY: inside, as asserted.
             let to = unsafe { self.base().add(offset + at) };
@@ -81,7 +125,7 @@ impl HeapSegment {
 
     /// Reads bytes.
     pub fn bytes(&self, offset: usize, len: usize) -> Vec<u8> {
-        assert!(offset + len <= self.0.len, "reads inside");
+        assert!(offset + len <= self.0.heap.len, "reads inside");
         (offset..offset + len)
             .map(|at| {
                 // SAFETY: inside, as asserted.
@@ -94,96 +138,53 @@ impl HeapSegment {
 
     /// Reports only `len` bytes as backed from now on, as after `ftruncate` by somebody else.
     pub fn truncate(&self, len: usize) {
-        lock(&self.0.state).backed_len = len;
+        lock(&self.0.heap.state).backed_len = len;
+    }
+
+    /// Frees the lock if a handle of `pid` holds it, as the system does when a process ends.
+    fn unlock_of(&self, pid: Pid) {
+        let mut state = lock(&self.0.heap.state);
+        if state.holder.is_some_and(|(_, opener)| opener == pid) {
+            state.holder = None;
+        }
     }
 
     fn unlink(&self) {
-        lock(&self.0.state).linked = false;
+        lock(&self.0.heap.state).linked = false;
     }
 }
 
 #[repr(C)]
 pub(crate) struct Word(pub(crate) crate::sync::SharedU64);
+assert_layout!(Word: 8 bytes, aligned to 8 { 0: 8 0 });
 // SAFETY: one shared word.
 unsafe impl crate::shm::SharedLayout for Word {}
 
 // SAFETY: `Line` is 64-byte aligned, the heap memory lives until the last clone is dropped and never moves, and no
-// references into it are made here.
+// references into it are made here. One handle holds the lock, and only its last clone gives it back.
 unsafe impl Segment for HeapSegment {
     fn base(&self) -> NonNull<u8> {
-        self.0.lines.cast()
+        self.0.heap.lines.cast()
     }
     fn len(&self) -> usize {
-        self.0.len
+        self.0.heap.len
     }
     fn backed_len(&self) -> usize {
-        lock(&self.0.state).backed_len
+        lock(&self.0.heap.state).backed_len
     }
     fn is_linked(&self) -> bool {
-        lock(&self.0.state).linked
+        lock(&self.0.heap.state).linked
     }
-}
-
-/// A semaphore inside one process.
-#[derive(Clone, Debug)]
-pub struct FakeSignal(Arc<(Mutex<u32>, Condvar, Mutex<bool>)>);
-
-impl FakeSignal {
-    fn new() -> Self {
-        Self(Arc::new((Mutex::new(0), Condvar::new(), Mutex::new(false))))
-    }
-
-    /// Sets the number of permits, as a peer that keeps no rule would.
-    pub fn set(&self, permits: u32) {
-        *lock(&self.0.0) = permits;
-        self.0.1.notify_all();
-    }
-}
-
-impl Signal for FakeSignal {
-    type Error = FakeError;
-
-    fn post(&self) -> Result<(), FakeError> {
-        let mut permits = lock(&self.0.0);
-        if *permits >= crate::semaphore::MAX_PERMITS {
-            return Err(FakeError { call: "post", kind: FaultKind::Other });
-        }
-        *permits += 1;
-        self.0.1.notify_all();
-        Ok(())
-    }
-
-    fn permits(&self) -> u32 {
-        *lock(&self.0.0)
-    }
-
-    fn take(&self, count: u32) -> u32 {
-        let mut permits = lock(&self.0.0);
-        let taken = count.min(*permits);
-        *permits -= taken;
-        taken
-    }
-
-    fn wait(&self, until: Instant) -> Result<bool, FakeError> {
-        let mut permits = lock(&self.0.0);
-        loop {
-            if *permits > 0 {
-                return Ok(true);
-            }
-            let left = until.saturating_since(real_now());
-            if left.is_zero() {
-                return Ok(false);
-            }
-            permits = self.0.1.wait_timeout(permits, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
     fn lock(&self) -> bool {
-        !core::mem::replace(&mut *lock(&self.0.2), true)
+        let mut state = lock(&self.0.heap.state);
+        let is_free = state.holder.is_none();
+        if is_free {
+            state.holder = Some((self.0.number, self.0.opener));
+        }
+        is_free
     }
-
     fn is_locked(&self) -> bool {
-        *lock(&self.0.2)
+        lock(&self.0.heap.state).holder.is_some_and(|(number, _)| number != self.0.number)
     }
 }
 
@@ -239,7 +240,8 @@ impl FakePlatform {
         Self { world: Arc::clone(&self.world), this: Pid(pid) }
     }
 
-    /// Kills `pid`: its locks are free from now on, and it no longer runs. Whatever it mapped stays as it is.
+    /// Kills `pid`: its locks, those of segments too, are free from now on, and it no longer runs. Whatever it mapped
+    /// stays as it is; what a test still does with it is what a process does whose death was only believed.
     pub fn kill(&self, pid: u64) {
         let mut world = lock(&self.world);
         world.dead.push(Pid(pid));
@@ -247,6 +249,12 @@ impl FakePlatform {
             if *holder == Some(Pid(pid)) {
                 *holder = None;
             }
+        }
+        for segment in world.segments.values() {
+            segment.unlock_of(Pid(pid));
+        }
+        for signal in world.signals.values() {
+            signal.unlock_of(Pid(pid));
         }
     }
 
@@ -370,15 +378,19 @@ impl Platform for FakePlatform {
         if world.segments.contains_key(name.as_str()) {
             return Err(FakeError { call: "create_segment", kind: FaultKind::AlreadyExists });
         }
-        let segment = HeapSegment::new(len);
-        world.segments.insert(name.to_string(), segment.clone());
-        Ok(segment)
+        let kind = if len == 0 { FaultKind::Other } else { FaultKind::NoSpace };
+        let segment = HeapSegment::try_new(len).filter(|_| len > 0);
+        let segment = segment.ok_or(FakeError { call: "create_segment", kind })?;
+        // The system's own handle is none of a process, and holds no lock.
+        let opened = segment.opened_by(self.this);
+        world.segments.insert(name.to_string(), segment);
+        Ok(opened)
     }
 
     fn open_segment(&self, name: &Name) -> Result<HeapSegment, FakeError> {
         let world = self.enter("open_segment")?;
         let missing = FakeError { call: "open_segment", kind: FaultKind::NotFound };
-        world.segments.get(name.as_str()).cloned().ok_or(missing)
+        world.segments.get(name.as_str()).map(|segment| segment.opened_by(self.this)).ok_or(missing)
     }
 
     fn create_signal(&self, name: &Name, _access: Access) -> Result<FakeSignal, FakeError> {
@@ -387,14 +399,14 @@ impl Platform for FakePlatform {
             return Err(FakeError { call: "create_signal", kind: FaultKind::AlreadyExists });
         }
         let signal = FakeSignal::new();
-        world.signals.insert(name.to_string(), signal.clone());
-        Ok(signal)
+        world.signals.insert(name.to_string(), signal.opened_by(Pid(0)));
+        Ok(signal.opened_by(self.this))
     }
 
     fn open_signal(&self, name: &Name) -> Result<FakeSignal, FakeError> {
         let world = self.enter("open_signal")?;
         let missing = FakeError { call: "open_signal", kind: FaultKind::NotFound };
-        world.signals.get(name.as_str()).cloned().ok_or(missing)
+        world.signals.get(name.as_str()).map(|signal| signal.opened_by(self.this)).ok_or(missing)
     }
 
     fn lock(&self, name: &Name, _access: Access) -> Result<FakeLock, FakeError> {

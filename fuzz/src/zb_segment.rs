@@ -15,6 +15,10 @@ const ENTRIES: usize = 64;
 /// `data` are the segment. The process that created it is number 1 and runs, if its words say so.
 pub fn zb_segment(data: &[u8]) {
     let data = &data[..data.len().min(MOST)];
+    // No system makes an empty one.
+    if data.is_empty() {
+        return;
+    }
     let system = FakePlatform::new();
     let named = |prefix: &str| Name::new(&format!("{prefix}{NAME}")).expect("valid");
     let access = Access::default();

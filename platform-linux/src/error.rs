@@ -22,6 +22,7 @@ enum Cause {
     Unsuitable(String),
     Empty,
     Overflow,
+    Unmappable { len: u64 },
 }
 
 impl Error {
@@ -49,6 +50,10 @@ impl Error {
         Self { call: "post", path: path.to_owned(), cause: Cause::Overflow }
     }
 
+    pub(crate) fn unmappable(path: &Path, len: u64) -> Self {
+        Self { call: "mmap", path: path.to_owned(), cause: Cause::Unmappable { len } }
+    }
+
     /// The object's path.
     pub fn path(&self) -> &Path {
         &self.path
@@ -64,6 +69,11 @@ impl fmt::Display for Error {
             Cause::Unsuitable(why) => write!(f, "{path} cannot be used: {why}"),
             Cause::Empty => write!(f, "{path} is empty: nobody has finished creating it"),
             Cause::Overflow => write!(f, "semaphore {path} holds 2147483647 permits and takes no more"),
+            Cause::Unmappable { len } => write!(
+                f,
+                "{path} cannot be mapped: its {len} bytes exceed what is free of this process's {} bits of addresses",
+                usize::BITS
+            ),
         }
     }
 }
@@ -83,7 +93,8 @@ impl PlatformError for Error {
             Cause::Busy => FaultKind::Busy,
             Cause::Unsuitable(_) => FaultKind::Unsuitable,
             Cause::Empty => FaultKind::Incomplete,
-            Cause::Overflow => FaultKind::Other,
+            // A buffer too large to look at may well be in use: it must not count as unsuitable, which gets replaced.
+            Cause::Overflow | Cause::Unmappable { .. } => FaultKind::Other,
             Cause::System(error) => match error.kind() {
                 io::ErrorKind::NotFound => FaultKind::NotFound,
                 io::ErrorKind::AlreadyExists => FaultKind::AlreadyExists,

@@ -2,9 +2,10 @@
 #![expect(unsafe_code, reason = "promises what a mapping is")]
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -19,7 +20,7 @@ use crate::file;
 pub(crate) const FOLDER: &str = "/dev/shm";
 
 /// How a segment is mapped.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     ReadWrite,
     ReadOnly,
@@ -34,6 +35,10 @@ struct Mapping {
     map: MmapRaw,
     file: File,
     path: PathBuf,
+    mode: Mode,
+    /// Whether the lock was taken through this handle. Held while the file's lock is changed: asking again would succeed,
+    /// and a look at it would give it back.
+    locked: Mutex<bool>,
 }
 
 impl LinuxSegment {
@@ -46,7 +51,7 @@ impl LinuxSegment {
             Ok(())
         })?;
         let map = map.ok_or_else(|| Error::unsuitable(&folder.join(name.as_str()), "it was never mapped"))?;
-        Ok(Self(Arc::new(Mapping { map, file, path: folder.join(name.as_str()) })))
+        Ok(Self::mapped(map, file, folder.join(name.as_str()), Mode::ReadWrite))
     }
 
     pub(crate) fn open(name: &Name, mode: Mode) -> Result<Self, Error> {
@@ -59,7 +64,11 @@ impl LinuxSegment {
             return Err(Error::empty(path));
         }
         let map = map_file(&file, path, mode)?;
-        Ok(Self(Arc::new(Mapping { map, file, path: path.to_owned() })))
+        Ok(Self::mapped(map, file, path.to_owned(), mode))
+    }
+
+    fn mapped(map: MmapRaw, file: File, path: PathBuf, mode: Mode) -> Self {
+        Self(Arc::new(Mapping { map, file, path, mode, locked: Mutex::new(false) }))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -103,12 +112,20 @@ fn map_file(file: &File, path: &Path, mode: Mode) -> Result<MmapRaw, Error> {
         Mode::ReadWrite => options.map_raw(file),
         Mode::ReadOnly => options.map_raw_read_only(file),
     };
-    map.map_err(|error| Error::io("mmap", path, error))
+    map.map_err(|error| match error.kind() {
+        // No addresses are left for it, or it is longer than half of them, which memmap2 refuses. Full memory is none of
+        // these: no page is touched here.
+        ErrorKind::OutOfMemory | ErrorKind::InvalidData => {
+            Error::unmappable(path, file.metadata().map_or(0, |file| file.len()))
+        }
+        _ => Error::io("mmap", path, error),
+    })
 }
 
 // SAFETY: a mapping starts at a page boundary, is valid for `map.len()` bytes until the last clone is dropped, and
 // `MmapRaw` hands out no references to its inside. That its pages exist is checked by `backed_len`; a read-only
-// mapping is only given to `inspect`, which loads and copies out.
+// mapping serves `inspect`, which loads and copies out, and is never locked for anybody who would write. The lock is the open file's, which clones share and the
+// last one closes; the flag beside it refuses whoever asks through the same file again.
 unsafe impl Segment for LinuxSegment {
     #[inline]
     fn base(&self) -> NonNull<u8> {
@@ -131,9 +148,15 @@ unsafe impl Segment for LinuxSegment {
     }
 
     fn lock(&self) -> bool {
+        let mut locked = self.0.locked.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who holds the lock writes, and a read-only mapping would not bear it.
+        if *locked || self.0.mode == Mode::ReadOnly {
+            return false;
+        }
         // A probe holds the lock for a moment: a few tries tell it from an owner.
         for attempt in 0..20 {
             if rustix::fs::flock(&self.0.file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                *locked = true;
                 return true;
             }
             if attempt > 0 {
@@ -144,6 +167,10 @@ unsafe impl Segment for LinuxSegment {
     }
 
     fn is_locked(&self) -> bool {
+        let locked = self.0.locked.lock().unwrap_or_else(PoisonError::into_inner);
+        if *locked {
+            return false;
+        }
         match rustix::fs::flock(&self.0.file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => {
                 let _ = rustix::fs::flock(&self.0.file, FlockOperation::Unlock);
@@ -163,4 +190,48 @@ pub(crate) fn stamp() -> u64 {
     #[cfg(not(target_arch = "x86_64"))]
     let stamp = crate::process::monotonic_now().as_nanos();
     stamp
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_taken_once_until_every_clone_of_its_handle_is_dropped() {
+        let name = Name::new(&format!("strait-lock-{}", std::process::id())).unwrap();
+        let segment = LinuxSegment::create(&name, 4096, Access::default()).unwrap();
+        let other = LinuxSegment::open(&name, Mode::ReadWrite).unwrap();
+        let looking = LinuxSegment::open(&name, Mode::ReadOnly).unwrap();
+        std::fs::remove_file(segment.path()).unwrap();
+        assert!(!looking.lock(), "nothing can be written through it");
+
+        let clone = segment.clone();
+        assert!(segment.lock());
+        assert!(!segment.lock() && !clone.lock() && !other.lock());
+        // A look through the handle that holds it finds no other, and does not give it back.
+        assert!(!clone.is_locked() && other.is_locked());
+        drop(segment);
+        assert!(!other.lock(), "a clone is left");
+        drop(clone);
+        assert!(other.lock());
+    }
+
+    #[test]
+    fn a_segment_longer_than_the_addresses_is_refused_with_its_size() {
+        use strait_core::platform::{FaultKind, PlatformError as _};
+        for len in [1 << 31, 3 << 30, (1 << 32) + 4096_u64] {
+            let path = Path::new(FOLDER).join(format!("strait-unmappable-{}", std::process::id()));
+            // Holes only: it takes no memory.
+            File::create_new(&path).and_then(|file| file.set_len(len)).unwrap();
+            let opened = LinuxSegment::open_file(&path, Mode::ReadWrite).map(|segment| segment.len());
+            std::fs::remove_file(&path).unwrap();
+            match opened {
+                Ok(found) => assert_eq!((found as u64, usize::BITS), (len, 64)),
+                Err(error) => {
+                    assert_eq!((error.kind(), usize::BITS), (FaultKind::Other, 32));
+                    assert!(error.to_string().contains(&format!("its {len} bytes")), "{error}");
+                }
+            }
+        }
+    }
 }

@@ -149,3 +149,22 @@ impl Signal for LinuxSemaphore {
         self.segment.is_locked()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_beyond_32_bits_of_seconds_is_one_to_sleep_until() {
+        let name = Name::new(&format!("strait-far-{}", std::process::id())).unwrap();
+        let access = Access { mode: 0o600, group: None };
+        let semaphore = LinuxSemaphore::create(&name, access).unwrap();
+        file::remove(FOLDER, &file_name(&name)).unwrap();
+        semaphore.post().unwrap();
+        // The permit ends the sleep at once; a time that the system call cannot hold would be an error.
+        for seconds in [1_u64 << 31, 1 << 32, u64::MAX / 1_000_000_000] {
+            let until = Instant::from_nanos(seconds.saturating_mul(1_000_000_000));
+            assert_eq!(semaphore.sleep(until), Ok(()), "{seconds} s");
+        }
+    }
+}

@@ -2,6 +2,8 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) use strait_platform_linux::{Error as OsError, Linux as Os};
+#[cfg(target_os = "windows")]
+pub(crate) use strait_platform_windows::{Error as OsError, Windows as Os};
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("strait runs on Linux; other systems follow");
+#[cfg(not(any(target_os = "linux", target_os = "windows")))]
+compile_error!("strait runs on Linux and Windows");

@@ -10,7 +10,11 @@
 //!    cannot trust every process that may open the segment asks for copies (`copy_frames`).
 
 mod bytes;
+#[cfg(not(all(test, loom)))]
+mod static_segment;
 pub mod view;
 
 pub(crate) use bytes::Span;
+#[cfg(not(all(test, loom)))]
+pub use static_segment::StaticSegment;
 pub use view::{SharedLayout, ViewError, view};

@@ -11,10 +11,12 @@ use crate::platform::Segment;
 /// `repr(C)`, every field is `SharedU32`, `SharedU64` or an array of those, no padding, alignment at most 64.
 pub unsafe trait SharedLayout {}
 
-// SAFETY: repr(C), 8 + 4 + 4 + 16 bytes of shared words; its file asserts the size.
+// SAFETY: repr(C), 8 + 4 + 4 + 16 bytes of shared words, naturally aligned; its file asserts the layout.
 unsafe impl SharedLayout for crate::semaphore::Semaphore {}
-// SAFETY: repr(C), 4 + 4 + 10 * 8 + 32 bytes of shared words, naturally aligned; its file asserts size and offsets.
+// SAFETY: repr(C), 4 + 4 + 10 * 8 + 32 bytes of shared words, naturally aligned; its file asserts the layout.
 unsafe impl SharedLayout for crate::zerobuffer::Oieb {}
+// SAFETY: repr(C), 136 shared words, naturally aligned; its file asserts the layout.
+unsafe impl SharedLayout for crate::zerobuffer::share::ShareTable {}
 
 /// Why a struct cannot be seen at an offset of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,6 +2,7 @@
 //!
 //! `E` is the platform's error. Names are added one level up, where there is an allocator.
 
+use super::layout::MAX_BLOCK;
 use crate::platform::Pid;
 
 /// A word or header in shared memory that no correct peer writes.
@@ -27,7 +28,8 @@ pub enum CreateError<E> {
     },
     /// Beyond 1 TiB or this machine's address space.
     #[error(
-        "metadata capacity of {metadata_capacity} and payload capacity of {payload_capacity} bytes exceed the limit"
+        "metadata capacity of {metadata_capacity} and payload capacity of {payload_capacity} bytes exceed the limit of {MAX_BLOCK} bytes each and {} together",
+        isize::MAX
     )]
     TooLarge {
         /// Bytes asked for.
@@ -216,6 +218,106 @@ pub enum ReadError<E> {
     /// The system refused.
     #[error(transparent)]
     System(E),
+}
+
+/// What a half of the ring finds wrong beside having no room or no frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RingError<E> {
+    /// A word or header that no correct end writes: something else writes into the memory.
+    #[error("corrupt ring: {0}")]
+    Corrupt(Corrupt),
+    /// The signal failed.
+    #[error(transparent)]
+    System(E),
+}
+
+/// Why memory could not become a ring inside one program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SplitError {
+    /// No room for the control words and the smallest ring.
+    #[error("segment of {len} bytes is too small: a ring needs {min}")]
+    TooSmall {
+        /// Bytes of the segment.
+        len: usize,
+        /// Fewest bytes that do.
+        min: usize,
+    },
+    /// Its lock is taken: another ring stands in it, or it cannot be written.
+    #[error("the segment's lock is taken: another ring stands in it, or it cannot be written")]
+    Locked,
+    /// A control word is not zero: another ring stood in it, or it was never cleared.
+    #[error("the segment is not blank: {0}")]
+    NotBlank(Corrupt),
+}
+
+/// Why there is no room for a frame of a ring inside one program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReserveError {
+    /// Larger than the ring will ever hold.
+    #[error("frame of {len} bytes exceeds the largest of {max} bytes")]
+    TooLarge {
+        /// Data bytes asked for.
+        len: u64,
+        /// Most data bytes in one frame: the ring less 16.
+        max: u64,
+    },
+    /// Frames without data are not part of the protocol.
+    #[error("frame of 0 bytes: the protocol has no empty frames")]
+    Empty,
+    /// No room now.
+    #[error("ring is full: {needed} bytes needed, {free} of {capacity} free")]
+    Full {
+        /// Bytes of ring the frame needs, with header and wrap.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+        /// Bytes of the ring.
+        capacity: u64,
+    },
+    /// A word that no correct end writes: something else writes into the memory.
+    #[error("corrupt ring: {0}")]
+    Corrupt(Corrupt),
+}
+
+/// Why a frame was not sent through a ring inside one program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError<E> {
+    /// There is no room: now, or until the deadline.
+    #[error(transparent)]
+    NoRoom(ReserveError),
+    /// The ring or the signal failed.
+    #[error(transparent)]
+    Ring(RingError<E>),
+}
+
+impl<E> From<ReserveError> for SendError<E> {
+    fn from(error: ReserveError) -> Self {
+        Self::NoRoom(error)
+    }
+}
+
+impl<E> From<RingError<E>> for SendError<E> {
+    fn from(error: RingError<E>) -> Self {
+        Self::Ring(error)
+    }
+}
+
+impl<E> From<RingError<E>> for WriteError<E> {
+    fn from(error: RingError<E>) -> Self {
+        match error {
+            RingError::Corrupt(corrupt) => Self::Corrupt(corrupt),
+            RingError::System(error) => Self::System(error),
+        }
+    }
+}
+
+impl<E> From<RingError<E>> for ReadError<E> {
+    fn from(error: RingError<E>) -> Self {
+        match error {
+            RingError::Corrupt(corrupt) => Self::Corrupt(corrupt),
+            RingError::System(error) => Self::System(error),
+        }
+    }
 }
 
 /// Why metadata could not be written or read.

@@ -1,6 +1,6 @@
 //! The halves of the ring with their signals: a permit follows what it announces, and is accounted for.
 
-use super::error::{ReadError, WriteError};
+use super::error::RingError;
 use super::ring::{Claimed, Consumer, NoFrame, NoRoom, Producer, RingMemory, Room};
 use crate::platform::Signal;
 use crate::sync::{full_fence, full_fence_after_rmw};
@@ -19,9 +19,9 @@ impl<M: RingMemory, S: Signal> WriterHalf<M, S> {
     }
 
     /// Publishes, then posts: the other order would show the reader a permit without its frame.
-    pub(super) fn commit(&mut self, room: &Room) -> Result<u64, WriteError<S::Error>> {
-        let sequence = self.producer.commit(room).map_err(WriteError::Corrupt)?;
-        self.data_ready.post().map_err(WriteError::System)?;
+    pub(super) fn commit(&mut self, room: &Room) -> Result<u64, RingError<S::Error>> {
+        let sequence = self.producer.commit(room).map_err(RingError::Corrupt)?;
+        self.data_ready.post().map_err(RingError::System)?;
         Ok(sequence)
     }
 
@@ -117,9 +117,9 @@ impl<M: RingMemory, S: Signal> ReaderHalf<M, S> {
     }
 
     /// Returns everything that was released.
-    pub(super) fn return_pending(&mut self) -> Result<(), ReadError<S::Error>> {
-        if self.consumer.return_pending().map_err(ReadError::Corrupt)? {
-            announce_space(&self.space_free).map_err(ReadError::System)?;
+    pub(super) fn return_pending(&mut self) -> Result<(), RingError<S::Error>> {
+        if self.consumer.return_pending().map_err(RingError::Corrupt)? {
+            announce_space(&self.space_free).map_err(RingError::System)?;
         }
         Ok(())
     }

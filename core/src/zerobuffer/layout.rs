@@ -3,7 +3,8 @@
 use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::error::{AttachError, CreateError};
+use super::error::{AttachError, Corrupt, CreateError};
+use crate::layout::assert_layout;
 use crate::sync::{Ordering, SharedU32, SharedU64};
 
 /// Bytes of the OIEB, and the value of its first word.
@@ -56,24 +57,22 @@ pub struct Oieb {
     pub(super) reserved: [SharedU64; 4],
 }
 
-#[cfg(not(all(test, loom)))]
-const _: () = {
-    use core::mem::offset_of;
-    assert!(size_of::<Oieb>() == OIEB_SIZE as usize);
-    assert!(offset_of!(Oieb, version) == 0x04);
-    assert!(offset_of!(Oieb, metadata_size) == 0x08);
-    assert!(offset_of!(Oieb, metadata_free_bytes) == 0x10);
-    assert!(offset_of!(Oieb, metadata_written_bytes) == 0x18);
-    assert!(offset_of!(Oieb, payload_size) == 0x20);
-    assert!(offset_of!(Oieb, payload_free_bytes) == 0x28);
-    assert!(offset_of!(Oieb, payload_write_pos) == 0x30);
-    assert!(offset_of!(Oieb, payload_read_pos) == 0x38);
-    assert!(offset_of!(Oieb, payload_written_count) == 0x40);
-    assert!(offset_of!(Oieb, payload_read_count) == 0x48);
-    assert!(offset_of!(Oieb, writer_pid) == 0x50);
-    assert!(offset_of!(Oieb, reader_pid) == 0x58);
-    assert!(offset_of!(Oieb, reserved) == 0x60);
-};
+assert_layout!(Oieb: 128 bytes, aligned to 8 {
+    0x00: 4 oieb_size,
+    0x04: 4 version,
+    0x08: 8 metadata_size,
+    0x10: 8 metadata_free_bytes,
+    0x18: 8 metadata_written_bytes,
+    0x20: 8 payload_size,
+    0x28: 8 payload_free_bytes,
+    0x30: 8 payload_write_pos,
+    0x38: 8 payload_read_pos,
+    0x40: 8 payload_written_count,
+    0x48: 8 payload_read_count,
+    0x50: 8 writer_pid,
+    0x58: 8 reader_pid,
+    0x60: 32 reserved,
+});
 
 impl Oieb {
     /// An OIEB of its own, as a reader initialises it, but with `oieb_size` already stored.
@@ -98,6 +97,34 @@ impl Oieb {
         };
         oieb.initialize(geometry, reader_pid);
         oieb
+    }
+
+    /// Whether every word is zero, as [`initialize`](Self::initialize) needs it; the first that is not.
+    pub(super) fn check_blank(&self) -> Result<(), Corrupt> {
+        // Relaxed, all: the caller has the memory to itself.
+        let half = |word: &SharedU32| u64::from(word.load(Ordering::Relaxed));
+        let whole = |word: &SharedU64| word.load(Ordering::Relaxed);
+        let [a, b, c, d] = &self.reserved;
+        let words = [
+            ("oieb_size", half(&self.oieb_size)),
+            ("version", half(&self.version)),
+            ("metadata_size", whole(&self.metadata_size)),
+            ("metadata_free_bytes", whole(&self.metadata_free_bytes)),
+            ("metadata_written_bytes", whole(&self.metadata_written_bytes)),
+            ("payload_size", whole(&self.payload_size)),
+            ("payload_free_bytes", whole(&self.payload_free_bytes)),
+            ("payload_write_pos", whole(&self.payload_write_pos)),
+            ("payload_read_pos", whole(&self.payload_read_pos)),
+            ("payload_written_count", whole(&self.payload_written_count)),
+            ("payload_read_count", whole(&self.payload_read_count)),
+            ("writer_pid", whole(&self.writer_pid)),
+            ("reader_pid", whole(&self.reader_pid)),
+            ("reserved", whole(a) | whole(b) | whole(c) | whole(d)),
+        ];
+        match words.into_iter().find(|(_, found)| *found != 0) {
+            Some((field, found)) => Err(Corrupt { field, found, limit: 0 }),
+            None => Ok(()),
+        }
     }
 
     /// Fills in a zeroed OIEB. The size goes last: whoever sees it sees the rest, and the semaphores exist by then.
@@ -233,6 +260,11 @@ pub struct FrameHeader {
     pub sequence: U64,
 }
 
+assert_layout!(FrameHeader: 16 bytes, aligned to 1 {
+    0: 8 payload_size,
+    8: 8 sequence,
+});
+
 impl FrameHeader {
     /// "The rest of the ring is unused, go on at its start."
     pub const WRAP_MARKER: Self = Self { payload_size: U64::ZERO, sequence: U64::ZERO };
@@ -271,6 +303,26 @@ mod tests {
         assert!(matches!(geometry(0, 0), Err(CreateError::PayloadTooSmall { capacity: 0 })));
         assert!(matches!(geometry(u64::MAX, 64), Err(CreateError::TooLarge { .. })));
         assert!(matches!(geometry(64, u64::MAX - 63), Err(CreateError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn sizes_beyond_32_bits_never_wrap() {
+        const GIB: u64 = 1 << 30;
+        // In 32 bits the last three would be 128, 192 and 256 bytes.
+        for (metadata_size, payload_size) in
+            [(0, 2 * GIB), (2 * GIB - 192, 64), (2 * GIB, 2 * GIB), (0, 4 * GIB + 64), (64, 4 * GIB + 64)]
+        {
+            let config = Config { metadata_capacity: metadata_size, payload_capacity: payload_size };
+            let Config { metadata_capacity, payload_capacity } = config;
+            let expected = match usize::BITS {
+                64 => Ok(Geometry { metadata_size, payload_size }),
+                _ => Err(CreateError::TooLarge { metadata_capacity, payload_capacity }),
+            };
+            assert_eq!(config.geometry::<()>(), expected);
+
+            let oieb = Oieb::initialized(Geometry { metadata_size, payload_size }, 1);
+            assert!(matches!(oieb.geometry::<()>(256), Err(AttachError::BadGeometry { .. })), "{config:?}");
+        }
     }
 
     #[test]

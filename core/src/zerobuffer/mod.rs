@@ -31,6 +31,11 @@
 //! | [`metadata`] | the write-once block |
 //! | [`reader`], [`writer`], `wait` | waiting, and what happens when the other end dies |
 //! | `attach`, `ownership` | who may connect, who owns the name, what is a leftover |
+//! | [`local`] | both ends inside one program: an interrupt handler and the main loop |
+//! | [`duplex`] | request and response over two buffers: names, and what a response says |
+//! | [`share`] | how two Strait ends share a request's bytes |
+//! | `handles` | frames away from their endpoint, on any thread |
+//! | `lend` | whose bytes a frame's are, from claim to release and from reserve to commit |
 //! | [`inspect`] | what a buffer holds, changing nothing |
 //!
 //! Source: modelingevolution/zerobuffer@5d3e0c4, `PROTOCOL.md` and the C++, C# and Python implementations.
@@ -38,11 +43,15 @@
 mod attach;
 mod consumer;
 pub mod cursor;
+pub mod duplex;
 mod error;
 mod halves;
+mod handles;
 #[cfg(not(all(test, loom)))]
 pub mod inspect;
 pub mod layout;
+mod lend;
+pub mod local;
 #[cfg(all(test, loom))]
 mod loom_tests;
 pub mod metadata;
@@ -51,6 +60,7 @@ mod producer;
 pub mod reader;
 pub mod release;
 pub mod ring;
+pub mod share;
 mod state;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -58,7 +68,9 @@ mod wait;
 pub mod writer;
 
 pub use error::{AttachError, Corrupt, CreateError, MetadataError, ReadError, WriteError};
+pub use handles::{Lender, Place, Returner};
 pub use layout::{Config, FRAME_OVERHEAD, FrameHeader, Geometry, Oieb};
-pub use reader::{Claimed, ReaderEndpoint, Returner};
+pub use reader::{Claimed, ReaderEndpoint};
 pub use ring::Counters;
+pub use share::Shares;
 pub use writer::{Reserved, WriterEndpoint};

@@ -18,6 +18,14 @@ pub(super) struct Room {
     need: Need,
 }
 
+impl Room {
+    /// Data bytes.
+    #[expect(clippy::cast_possible_truncation, reason = "a frame lies inside a mapping")]
+    pub(super) fn len(&self) -> usize {
+        self.len as usize
+    }
+}
+
 /// Why there is no room.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoRoom {
@@ -89,6 +97,18 @@ impl<M: RingMemory> Producer<M> {
         }
         let position = if need.placement == Placement::Here { self.write_pos } else { 0 };
         Ok(Room { position, len, need })
+    }
+
+    /// Copies `data`, at most `room.len` bytes of it, to where the frame's data go.
+    pub(super) fn fill(&self, room: &Room, data: &[u8]) -> Result<(), Corrupt> {
+        let data = data.get(..room.len()).unwrap_or(data);
+        let position = room.position.saturating_add(FRAME_OVERHEAD);
+        self.memory.payload().write(position, data).map_err(|_| outside(position, self.capacity))
+    }
+
+    /// Starts numbering at 1 again.
+    pub(super) fn restart_sequence(&mut self) {
+        self.next_sequence = 1;
     }
 
     /// Number of the frame that the next commit publishes.

@@ -3,55 +3,20 @@
 use super::attach::backed;
 use super::error::{CreateError, MetadataError, ReadError};
 use super::halves::{ReaderHalf, announce_space};
+use super::handles::Returner;
 use super::layout::{Config, Geometry};
+use super::lend;
 use super::metadata;
 use super::ownership::{Owned, owner, remove_leftovers};
 pub use super::ring::Claimed;
-use super::ring::{Buffer, Consumer, Counters, NoFrame, RingMemory, return_space};
+use super::ring::{Buffer, Consumer, Counters, NoFrame, RingMemory};
+use super::share::{SHARE_TABLE_SIZE, Shares};
 use super::wait::{Backoff, Idle, LONGEST_SLICE, Pace, Waited, Waiting, wait};
 use super::writer::{DATA_READY, RECHECK_SIZE, SPACE_FREE};
 use crate::name::Name;
 use crate::platform::{Access, FaultKind, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch};
 use crate::sync::Ordering;
 use crate::time::{Deadline, Instant};
-
-/// Returns space of frames released away from their reader, on any thread.
-#[derive(Debug)]
-pub struct Returner<P: Platform> {
-    buffer: Buffer<P::Segment>,
-    space_free: P::Signal,
-}
-
-impl<P: Platform> Returner<P> {
-    /// Gives `bytes` of ring back to the writer, and wakes it. They must be those of the oldest frames held.
-    ///
-    /// # Errors
-    /// [`ReadError::Truncated`], [`ReadError::Corrupt`] or [`ReadError::System`].
-    pub fn return_space(&self, bytes: u64) -> Result<(), ReadError<P::Error>> {
-        if bytes == 0 {
-            return Ok(());
-        }
-        backed(self.buffer.segment()).map_err(|(found, needed)| ReadError::Truncated { found, needed })?;
-        return_space(&self.buffer, bytes).map_err(ReadError::Corrupt)?;
-        announce_space(&self.space_free).map_err(ReadError::System)
-    }
-
-    /// The frame's bytes, in shared memory.
-    pub fn bytes<'a>(&'a self, claimed: &'a Claimed) -> &'a [u8] {
-        lend(&self.buffer, claimed)
-    }
-}
-
-fn lend<'a, S: Segment>(buffer: &'a Buffer<S>, claimed: &'a Claimed) -> &'a [u8] {
-    let payload = buffer.payload();
-    #[expect(unsafe_code, reason = "the reader's turn")]
-    // SAFETY: from claim to release the protocol forbids the writer to touch the range, and `claimed`, which cannot
-    // be copied, is borrowed for as long as the slice. A process that breaks the protocol may change the bytes: the
-    // trust contract of `crate::shm`.
-    let bytes = unsafe { payload.slice(claimed.position, claimed.len()) };
-    // A frame of another endpoint may lie outside; it has no bytes here.
-    bytes.unwrap_or_default()
-}
 
 /// The reading end of a buffer: creates it, owns it, removes it when dropped.
 ///
@@ -90,12 +55,40 @@ impl<P: Platform> ReaderEndpoint<P> {
         config: Config,
         access: Access,
     ) -> Result<Self, CreateError<P::Error>> {
+        Self::create_with(platform, name, config, access, 0)
+    }
+
+    /// [`create`](Self::create) with a [`ShareTable`](super::share::ShareTable) behind the ring, which only another
+    /// Strait end finds.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_sharing(
+        platform: P,
+        name: &Name,
+        config: Config,
+        access: Access,
+    ) -> Result<Self, CreateError<P::Error>> {
+        let reader = Self::create_with(platform, name, config, access, SHARE_TABLE_SIZE)?;
+        let buffer = reader.buffer();
+        // It was made long enough.
+        let _ = Shares::create(buffer.segment().clone(), buffer.geometry());
+        Ok(reader)
+    }
+
+    fn create_with(
+        platform: P,
+        name: &Name,
+        config: Config,
+        access: Access,
+        extra: usize,
+    ) -> Result<Self, CreateError<P::Error>> {
         let geometry = config.geometry()?;
         let too_large = CreateError::TooLarge {
             metadata_capacity: config.metadata_capacity,
             payload_capacity: config.payload_capacity,
         };
-        let len = geometry.segment_len().ok_or(too_large)?;
+        let len = geometry.segment_len().and_then(|len| len.checked_add(extra)).ok_or(too_large)?;
         let lock = platform.lock(name, access).map_err(|error| match error.kind() {
             FaultKind::Busy => CreateError::ReaderAlreadyConnected { pid: owner(&platform, name) },
             _ => CreateError::System(error),
@@ -264,7 +257,7 @@ impl<P: Platform> ReaderEndpoint<P> {
 
     /// The frame's bytes, in shared memory.
     pub fn bytes<'a>(&'a self, claimed: &'a Claimed) -> &'a [u8] {
-        lend(self.buffer(), claimed)
+        lend::claimed(self.buffer(), claimed)
     }
 
     /// Gives a frame's space back to the writer. Frames must be released in the order in which they were claimed;
@@ -303,7 +296,12 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// A handle by which frames are read and returned on other threads. While frames are held, it returns the space of
     /// all, one call at a time, after a [`return_released`](Self::return_released).
     pub fn returner(&self) -> Returner<P> {
-        Returner { buffer: self.buffer().clone(), space_free: self.half.space_free.clone() }
+        Returner::new(self.buffer().clone(), self.half.space_free.clone())
+    }
+
+    /// The words by which this end and its writer share requests, if there are any.
+    pub fn shares(&self) -> Option<Shares<P::Segment>> {
+        Shares::open(self.buffer().segment().clone(), self.buffer().geometry())
     }
 
     /// Length of the metadata, bytes; `None` while the writer has set none.

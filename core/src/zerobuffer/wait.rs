@@ -60,6 +60,13 @@ impl Backoff {
         *self = Self::new(policy);
     }
 
+    /// Goes by `policy` from now on; what was learned within the same one is kept.
+    pub(super) fn follow(&mut self, policy: WaitPolicy) {
+        if self.policy != policy {
+            self.set_policy(policy);
+        }
+    }
+
     /// Spinning paid, or would have paid: spin twice as long next time.
     fn grow(&mut self) {
         self.spins = self.spins.saturating_mul(2).clamp(self.policy.min_spins, self.policy.max_spins);

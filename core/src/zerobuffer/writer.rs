@@ -5,11 +5,14 @@ use core::time::Duration;
 use super::attach::{
     backed, claim_writer_pid, holds_lock_elsewhere, live_reader, not_found, open_buffer, release_writer_pid,
 };
-use super::error::{AttachError, Corrupt, MetadataError, WriteError};
+use super::error::{AttachError, MetadataError, WriteError};
 use super::halves::WriterHalf;
+use super::handles::{Lender, Place};
 use super::layout::{FRAME_OVERHEAD, Geometry};
+use super::lend;
 use super::metadata;
 use super::ring::{Buffer, Counters, NoRoom, Producer, RingMemory, Room};
+use super::share::Shares;
 use super::wait::{Backoff, Idle, Pace, Waited, Waiting, wait};
 use crate::name::Name;
 use crate::platform::{FaultKind, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch};
@@ -36,14 +39,18 @@ pub struct Reserved {
 
 impl Reserved {
     /// Data bytes.
-    #[expect(clippy::cast_possible_truncation, reason = "a frame lies inside a mapping")]
     pub fn len(&self) -> usize {
-        self.room.len as usize
+        self.room.len()
     }
 
     /// Whether it has no data; never.
     pub fn is_empty(&self) -> bool {
         self.room.len == 0
+    }
+
+    /// Where the data go.
+    pub fn place(&self) -> Place {
+        Place { position: self.room.position.saturating_add(FRAME_OVERHEAD), len: self.room.len }
     }
 }
 
@@ -55,6 +62,7 @@ pub struct WriterEndpoint<P: Platform> {
     name: Name,
     this: Pid,
     reader: P::Watch,
+    strait_reader: bool,
     backoff: Backoff,
     pace: Pace,
     /// Stamp of the last look at the segment's size.
@@ -112,6 +120,7 @@ impl<P: Platform> WriterEndpoint<P> {
             name: name.clone(),
             this,
             reader,
+            strait_reader,
             backoff,
             pace: Pace::default(),
             size_checked: None,
@@ -205,24 +214,12 @@ impl<P: Platform> WriterEndpoint<P> {
 
     /// The frame's bytes, in shared memory. They hold whatever an earlier frame left.
     pub fn bytes_mut(&mut self, reserved: &mut Reserved) -> &mut [u8] {
-        let payload = self.half.producer.memory.payload();
-        let data = reserved.room.position.saturating_add(FRAME_OVERHEAD);
-        #[expect(unsafe_code, reason = "the writer's turn")]
-        // SAFETY: from reserve to commit the range is free space after the write position: the protocol forbids the
-        // reader to touch it. `&mut self` and `&mut reserved` make this the only slice over it here.
-        let bytes = unsafe { payload.slice_mut(data, reserved.len()) };
-        // A reservation of another endpoint may lie outside; it has no bytes here.
-        bytes.unwrap_or_default()
+        lend::reserved_mut(&mut self.half.producer, &reserved.room)
     }
 
     /// The frame's bytes so far.
     pub fn bytes(&self, reserved: &Reserved) -> &[u8] {
-        let payload = self.half.producer.memory.payload();
-        let data = reserved.room.position.saturating_add(FRAME_OVERHEAD);
-        #[expect(unsafe_code, reason = "the writer's turn")]
-        // SAFETY: as in `bytes_mut`; only `&mut self` lends the range for writing.
-        let bytes = unsafe { payload.slice(data, reserved.len()) };
-        bytes.unwrap_or_default()
+        lend::reserved(&self.half.producer, &reserved.room)
     }
 
     /// Publishes a frame and wakes the reader; returns its number. Everything written before is visible to the reader.
@@ -244,13 +241,7 @@ impl<P: Platform> WriterEndpoint<P> {
     pub fn commit_copy(&mut self, reserved: Reserved, data: &[u8]) -> Result<u64, WriteError<P::Error>> {
         /// Bytes copied in about the time for which a look at the size is good.
         const SHORT: usize = 16 << 10;
-        let at = reserved.room.position.saturating_add(FRAME_OVERHEAD);
-        let data = data.get(..reserved.len()).unwrap_or(data);
-        let memory = &self.half.producer.memory;
-        memory.payload().write(at, data).map_err(|_| {
-            let limit = memory.capacity();
-            WriteError::Corrupt(Corrupt { field: "frame position", found: at, limit })
-        })?;
+        self.half.producer.fill(&reserved.room, data).map_err(WriteError::Corrupt)?;
         if data.len() > SHORT {
             self.check_size()?;
         }
@@ -276,6 +267,28 @@ impl<P: Platform> WriterEndpoint<P> {
     /// Number of the frame that the next commit publishes.
     pub fn next_sequence(&self) -> u64 {
         self.half.producer.next_sequence()
+    }
+
+    /// Starts numbering at 1 again, as every writer of another implementation does: for protocols that count from
+    /// there. A Strait reader takes it for a new writer.
+    pub fn restart_sequence(&mut self) {
+        self.half.producer.restart_sequence();
+    }
+
+    /// Whether the reader is a Strait end.
+    pub fn is_strait_reader(&self) -> bool {
+        self.strait_reader
+    }
+
+    /// The words by which this end and its reader share requests, if there are any.
+    pub fn shares(&self) -> Option<Shares<P::Segment>> {
+        let shares = || Shares::open(self.buffer().segment().clone(), self.buffer().geometry());
+        self.strait_reader.then(shares)?
+    }
+
+    /// A handle by which frames that the reader gave back to look at are read, on any thread.
+    pub fn lender(&self) -> Lender<P> {
+        Lender::new(self.buffer().clone(), self.half.data_ready.clone())
     }
 
     /// Block sizes.

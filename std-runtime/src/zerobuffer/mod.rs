@@ -18,6 +18,7 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
+mod builder;
 mod error;
 mod frame;
 mod inspect;
@@ -29,11 +30,12 @@ mod writer;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{FrameSink, FrameStream};
+pub use builder::ReaderBuilder;
 pub use error::{ConnectError, CreateError, MetadataError, RecvError, SendError};
 pub use frame::{Frame, FrameMut, OwnedFrame};
 pub use inspect::{BufferInfo, Leftover, State, gc, inspect, list};
 pub use ledger::MAX_HELD_FRAMES;
-pub use reader::{Frames, Reader, ReaderBuilder};
+pub use reader::{Frames, Reader};
 pub use statistics::{Health, Statistics};
 pub use writer::{Writer, WriterBuilder};
 

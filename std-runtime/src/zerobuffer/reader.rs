@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use strait_core::name::Name;
-use strait_core::platform::{Access, WaitPolicy};
+#[cfg(feature = "tokio")]
+use strait_core::platform::Platform;
 use strait_core::zerobuffer::release::Ticket;
-use strait_core::zerobuffer::{Claimed, Config, ReadError, ReaderEndpoint};
+use strait_core::zerobuffer::{Claimed, ReadError, ReaderEndpoint};
 
+use super::builder::ReaderBuilder;
+use super::deadline;
 use super::error::{CreateError, MetadataError, RecvError};
 use super::frame::{Frame, OwnedFrame};
 use super::ledger::{Ledger, MAX_HELD_FRAMES};
 use super::statistics::Statistics;
-use super::{DEFAULT_TIMEOUT, deadline};
 use crate::os::{Os, OsError};
 
 /// The reading end of a buffer: creates it, owns it, removes it when dropped.
@@ -56,92 +57,6 @@ pub struct Reader {
     kept: Option<Kept>,
 }
 
-/// Options of a [`Reader`].
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct ReaderBuilder {
-    name: Arc<str>,
-    config: Config,
-    access: Access,
-    timeout: Duration,
-    copy_frames: bool,
-    wait_policy: Option<WaitPolicy>,
-}
-
-impl ReaderBuilder {
-    /// Bytes for metadata, 8 of them for the length; 4096 by default, 0 for none. Rounded up to a multiple of 64.
-    pub fn metadata_capacity(mut self, bytes: u64) -> Self {
-        self.config.metadata_capacity = bytes;
-        self
-    }
-
-    /// Bytes of the ring; a frame costs 16 more than its data. 256 MiB by default, reserved at once. Rounded up to a
-    /// multiple of 64.
-    pub fn payload_capacity(mut self, bytes: u64) -> Self {
-        self.config.payload_capacity = bytes;
-        self
-    }
-
-    /// Permission bits of everything created, whatever the umask; 0600 by default. With bits that let others write,
-    /// frames are copied before they are handed out.
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.access.mode = mode & 0o777;
-        self
-    }
-
-    /// Numeric group that shall own everything created; set [`mode`](Self::mode) to let it in.
-    pub fn group(mut self, group: u32) -> Self {
-        self.access.group = Some(group);
-        self
-    }
-
-    /// How long [`Reader::recv`] waits; 5 s by default, [`Duration::MAX`] for ever.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Hands out private copies, taken once, instead of slices of shared memory: for writers that are not trusted to
-    /// leave a frame alone while it is read.
-    pub fn copy_frames(mut self, copy: bool) -> Self {
-        self.copy_frames = copy;
-        self
-    }
-
-    /// How long waits spin before they sleep; by default what suits this machine.
-    pub fn wait_policy(mut self, policy: WaitPolicy) -> Self {
-        self.wait_policy = Some(policy);
-        self
-    }
-
-    /// Creates the buffer, replacing what a dead reader of the same name left.
-    ///
-    /// # Errors
-    /// [`CreateError`]: bad name or capacity, a running reader, full memory, no rights. Nothing is left behind.
-    pub fn create(self) -> Result<Reader, CreateError> {
-        let name = Name::new(&self.name)
-            .map_err(|source| CreateError::BadName { name: Arc::clone(&self.name), source })?;
-        let mut endpoint = ReaderEndpoint::create(Os, &name, self.config, self.access)
-            .map_err(|error| CreateError::new(&self.name, error))?;
-        if let Some(policy) = self.wait_policy {
-            endpoint.set_wait_policy(policy);
-        }
-        let geometry = endpoint.geometry();
-        tracing::debug!(buffer = &*self.name, payload = geometry.payload_size, "reader created buffer");
-        let copy_frames = self.copy_frames || endpoint.is_shared_widely();
-        Ok(Reader {
-            endpoint,
-            name: self.name,
-            timeout: self.timeout,
-            copy_frames,
-            copied: Vec::new(),
-            ledger: None,
-            deferred: None,
-            kept: None,
-        })
-    }
-}
-
 impl Reader {
     /// Creates the buffer `name` with default sizes: 4096 bytes of metadata, 256 MiB of payload.
     ///
@@ -153,14 +68,17 @@ impl Reader {
 
     /// Options first.
     pub fn builder(name: &str) -> ReaderBuilder {
-        ReaderBuilder {
-            name: name.into(),
-            config: Config::default(),
-            access: Access::default(),
-            timeout: DEFAULT_TIMEOUT,
-            copy_frames: false,
-            wait_policy: None,
-        }
+        ReaderBuilder::new(name)
+    }
+
+    pub(super) fn of(
+        endpoint: ReaderEndpoint<Os>,
+        name: Arc<str>,
+        timeout: Duration,
+        copy_frames: bool,
+    ) -> Self {
+        let (copied, ledger, deferred, kept) = (Vec::new(), None, None, None);
+        Self { endpoint, name, timeout, copy_frames, copied, ledger, deferred, kept }
     }
 
     /// Receives the next frame, waiting for it.
@@ -419,7 +337,7 @@ impl Reader {
 
     /// The wait of an async receive: the signal, made to block unless a further frame is there.
     #[cfg(feature = "tokio")]
-    pub(super) fn prepare_wait(&mut self) -> <Os as strait_core::platform::Platform>::Signal {
+    pub(super) fn prepare_wait(&mut self) -> <Os as Platform>::Signal {
         self.endpoint.prepare_wait();
         self.endpoint.data_ready().clone()
     }

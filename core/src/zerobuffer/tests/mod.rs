@@ -4,6 +4,7 @@
 mod behaviour;
 mod deadline;
 mod faults;
+mod local;
 mod oracle;
 
 use std::string::ToString;

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::super::reader::{Claimed, Returner};
 use super::super::release::{ReleaseQueue, Ticket};
+use super::super::{Claimed, Returner};
 use super::*;
 
 /// Most frames held at once.

@@ -1,0 +1,104 @@
+//! Frames away from their endpoint: handles by which other threads read them and give them back.
+
+use super::attach::backed;
+use super::error::ReadError;
+use super::halves::announce_space;
+use super::lend;
+use super::ring::{Buffer, Claimed, return_space};
+use crate::platform::{Platform, Signal as _};
+
+/// Returns space of frames released away from their reader, on any thread.
+#[derive(Debug)]
+pub struct Returner<P: Platform> {
+    buffer: Buffer<P::Segment>,
+    space_free: P::Signal,
+}
+
+impl<P: Platform> Returner<P> {
+    pub(super) fn new(buffer: Buffer<P::Segment>, space_free: P::Signal) -> Self {
+        Self { buffer, space_free }
+    }
+
+    /// Gives `bytes` of ring back to the writer, and wakes it. They must be those of the oldest frames held.
+    ///
+    /// # Errors
+    /// [`ReadError::Truncated`], [`ReadError::Corrupt`] or [`ReadError::System`].
+    pub fn return_space(&self, bytes: u64) -> Result<(), ReadError<P::Error>> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        backed(self.buffer.segment()).map_err(|(found, needed)| ReadError::Truncated { found, needed })?;
+        return_space(&self.buffer, bytes).map_err(ReadError::Corrupt)?;
+        announce_space(&self.space_free).map_err(ReadError::System)
+    }
+
+    /// The frame's bytes, in shared memory.
+    pub fn bytes<'a>(&'a self, claimed: &'a Claimed) -> &'a [u8] {
+        lend::claimed(&self.buffer, claimed)
+    }
+
+    /// The frame's bytes, to be changed in place: nobody else looks at them until its space is returned.
+    pub fn bytes_mut<'a>(&'a self, claimed: &'a mut Claimed) -> &'a mut [u8] {
+        lend::claimed_mut(&self.buffer, claimed)
+    }
+}
+
+/// Where a frame's data stand in the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes into the payload.
+    pub(super) position: u64,
+    /// Bytes.
+    pub(super) len: u64,
+}
+
+impl Place {
+    /// Where the data start, bytes into the payload.
+    pub fn position(self) -> u64 {
+        self.position
+    }
+
+    /// Data bytes.
+    pub fn len(self) -> u64 {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether the two have a byte in common.
+    pub fn overlaps(self, other: Self) -> bool {
+        let ends = (self.position.saturating_add(self.len), other.position.saturating_add(other.len));
+        self.position < ends.1 && other.position < ends.0
+    }
+}
+
+/// Reads frames of a writer whose reader keeps their space back for it, as a server that shares does.
+#[derive(Debug)]
+pub struct Lender<P: Platform> {
+    buffer: Buffer<P::Segment>,
+    data_ready: P::Signal,
+}
+
+impl<P: Platform> Lender<P> {
+    pub(super) fn new(buffer: Buffer<P::Segment>, data_ready: P::Signal) -> Self {
+        Self { buffer, data_ready }
+    }
+
+    /// The first `len` bytes at `place`, where a frame of this writer is that its reader has lent us; none if there are
+    /// not so many. The lending ends with [`Shares::give_back`](super::share::Shares::give_back); before that the caller fills no reservation that
+    /// [overlaps](Place::overlaps), which only a reader that breaks the protocol can make possible.
+    pub fn bytes(&self, place: Place, len: u64) -> &[u8] {
+        lend::lent(&self.buffer, place, len)
+    }
+
+    /// Wakes the reader to look whether space may be returned.
+    ///
+    /// # Errors
+    /// As [`Signal::post`].
+    pub fn wake_reader(&self) -> Result<(), P::Error> {
+        self.data_ready.post()
+    }
+}

@@ -1,0 +1,152 @@
+//! Named semaphores of the system: counted there, so that looking at the count means taking a permit and putting it back.
+
+use std::os::windows::io::OwnedHandle;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use strait_core::name::Name;
+use strait_core::platform::{Access, Signal};
+use strait_core::time::Instant;
+use windows_sys::Win32::Foundation::ERROR_TOO_MANY_POSTS;
+
+use crate::error::{Error, code};
+use crate::namespace::Namespace;
+use crate::process::now;
+use crate::segment::find;
+use crate::sys::{self, Made};
+
+/// Most permits taken at once. Each is a system call; a peer that posts without end must not keep us here.
+const MOST_TAKEN: u32 = 1024;
+
+/// A prober has the event open for a moment: so many tries, a millisecond apart, tell it from an owner.
+const TRIES: u32 = 20;
+
+/// A named semaphore. Clones share it.
+#[derive(Clone, Debug)]
+pub struct WindowsSemaphore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    handle: OwnedHandle,
+    path: String,
+    /// Where its lock, an event, is; and that event, once it is ours.
+    lock_path: String,
+    namespace: Namespace,
+    lock: OnceLock<OwnedHandle>,
+}
+
+impl WindowsSemaphore {
+    pub(crate) fn create(name: &Name, access: Access) -> Result<Self, Error> {
+        let namespace = Namespace::of(name, access)?;
+        let path = namespace.path("", name);
+        let made = sys::create_semaphore(&path, namespace.access())
+            .map_err(|error| Error::system("CreateSemaphoreW", &path, error))?;
+        Ok(match made {
+            Made::New(handle) => Self::new(namespace, name, handle),
+            Made::Existing(handle) => {
+                let semaphore = Self::new(namespace, name, handle);
+                // Of a writer that still holds the last buffer's: its permits are about that one.
+                semaphore.empty()?;
+                semaphore
+            }
+        })
+    }
+
+    pub(crate) fn open(name: &Name) -> Result<Self, Error> {
+        let (namespace, handle) = find(name, sys::open_semaphore, "OpenSemaphoreW")?;
+        Ok(Self::new(namespace, name, handle))
+    }
+
+    fn new(namespace: Namespace, name: &Name, handle: OwnedHandle) -> Self {
+        let (path, lock_path) = (namespace.path("", name), namespace.path("~", name));
+        Self(Arc::new(Inner { handle, path, lock_path, namespace, lock: OnceLock::new() }))
+    }
+
+    /// Takes all permits. A million of them, at a microsecond each, is more than any stream leaves.
+    fn empty(&self) -> Result<(), Error> {
+        const MOST: u32 = 1 << 20;
+        for _ in 0..MOST / MOST_TAKEN {
+            if self.take(MOST_TAKEN) < MOST_TAKEN {
+                return Ok(());
+            }
+        }
+        let why = format!("another program has left more than {MOST} permits in it");
+        Err(Error::unsuitable("WaitForSingleObject", &self.0.path, why))
+    }
+
+    /// Takes a permit if one is there. A system that refuses to tell has none to give.
+    fn take_one(&self) -> bool {
+        sys::wait(&self.0.handle, 0).unwrap_or(false)
+    }
+}
+
+impl Signal for WindowsSemaphore {
+    type Error = Error;
+
+    fn post(&self) -> Result<(), Error> {
+        match sys::release(&self.0.handle) {
+            Ok(_) => Ok(()),
+            Err(error) if code(&error) == ERROR_TOO_MANY_POSTS => Err(Error::overflow(&self.0.path)),
+            Err(error) => Err(Error::system("ReleaseSemaphore", &self.0.path, error)),
+        }
+    }
+
+    fn permits(&self) -> u32 {
+        if !self.take_one() {
+            return 0;
+        }
+        // A kill between the two loses a permit, which recovery makes good. Full meanwhile: then there are enough.
+        sys::release(&self.0.handle).map_or(1, |before| before.saturating_add(1))
+    }
+
+    fn take(&self, count: u32) -> u32 {
+        let most = count.min(MOST_TAKEN);
+        let mut taken = 0;
+        while taken < most && self.take_one() {
+            taken += 1;
+        }
+        taken
+    }
+
+    fn wait(&self, until: Instant) -> Result<bool, Error> {
+        /// Not the largest number, which means "for ever".
+        const LONGEST: u32 = u32::MAX - 1;
+        let failed = |call| move |error| Error::system(call, &self.0.path, error);
+        loop {
+            let left = until.saturating_since(now());
+            // Up, not down: the wait must not end before its time.
+            let milliseconds = left.saturating_add(Duration::from_nanos(999_999)).as_millis();
+            let milliseconds = u32::try_from(milliseconds).unwrap_or(LONGEST).min(LONGEST);
+            if sys::wait(&self.0.handle, milliseconds).map_err(failed("WaitForSingleObject"))? {
+                return match sys::release(&self.0.handle) {
+                    Err(error) if code(&error) != ERROR_TOO_MANY_POSTS => {
+                        Err(failed("ReleaseSemaphore")(error))
+                    }
+                    _ => Ok(true),
+                };
+            }
+            if now() >= until {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn lock(&self) -> bool {
+        let inner = &*self.0;
+        if inner.lock.get().is_some() {
+            return false;
+        }
+        for attempt in 0..=TRIES {
+            match sys::create_event(&inner.lock_path, inner.namespace.access()) {
+                Ok(Made::New(event)) => return inner.lock.set(event).is_ok(),
+                Ok(Made::Existing(_)) if attempt < TRIES => std::thread::sleep(Duration::from_millis(1)),
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    fn is_locked(&self) -> bool {
+        self.0.lock.get().is_none() && sys::has_event(&self.0.lock_path)
+    }
+}
