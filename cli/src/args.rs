@@ -69,11 +69,12 @@ pub(crate) struct Creation {
     #[arg(long, value_name = "BYTES", default_value_t = 4096)]
     pub(crate) metadata_size: u64,
 
-    /// Permission bits of the buffer, in octal, whatever the umask [default: 600]
+    /// Permission bits of the buffer, in octal, whatever the umask [default: 600]. Windows has two: 600, this user in
+    /// this session, and 666, everybody
     #[arg(long, value_name = "OCTAL", value_parser = octal)]
     pub(crate) mode: Option<u32>,
 
-    /// Numeric group that shall own the buffer; --mode lets it in
+    /// Numeric group that shall own the buffer; --mode lets it in. Windows has none
     #[arg(long, value_name = "GID")]
     pub(crate) group: Option<u32>,
 }

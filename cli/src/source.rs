@@ -40,11 +40,12 @@ impl Source {
         let (file, left): (Box<dyn BufRead>, _) = match place {
             Place::Standard => (Box::new(BufReader::with_capacity(AHEAD, io::stdin())), None),
             Place::File(path) => {
-                let file = File::open(path)?;
-                let metadata = file.metadata()?;
-                if metadata.is_dir() {
+                // Asked first: Windows does not open folders, and would say that access is denied.
+                if path.is_dir() {
                     return Err(io::ErrorKind::IsADirectory.into());
                 }
+                let file = File::open(path)?;
+                let metadata = file.metadata()?;
                 // Files of /proc and the like say 0 and have more.
                 let left = Some(metadata.len()).filter(|len| metadata.is_file() && *len > 0);
                 (Box::new(BufReader::with_capacity(AHEAD, file)), left)

@@ -1,7 +1,10 @@
 //! What tests of several processes need: children brought to an exact step, names of their own, the raw objects.
 #![forbid(unsafe_code)]
 
+pub mod blocked;
 pub mod child;
+// Files in /dev/shm. Elsewhere a buffer's objects are no files, and no test can lay hands on them.
+#[cfg(target_os = "linux")]
 pub mod objects;
 pub mod pattern;
 pub mod test_name;

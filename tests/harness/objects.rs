@@ -12,6 +12,8 @@ pub const FREE_BYTES: u64 = 0x28;
 pub const WRITE_POS: u64 = 0x30;
 /// Offset of `payload_read_pos`.
 pub const READ_POS: u64 = 0x38;
+/// Offset of `payload_written_count`.
+pub const WRITTEN_COUNT: u64 = 0x40;
 /// Offset of `writer_pid`.
 pub const WRITER_PID: u64 = 0x50;
 /// Offset of `reader_pid`.

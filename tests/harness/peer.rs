@@ -2,7 +2,7 @@
 //!
 //! | command | what it does | answer |
 //! |---|---|---|
-//! | `umask OCTAL` | sets the umask | |
+//! | `umask OCTAL` | sets the umask; Linux only | |
 //! | `create NAME META PAYLOAD [mode OCTAL] [group GID]` | creates a reader | |
 //! | `connect NAME` · `await NAME` | connects a writer, at once or when its reader comes | |
 //! | `metadata TEXT` | sets the metadata | |
@@ -12,7 +12,8 @@
 //! | `recv` · `try_recv` | receives a frame, checks and releases it | number, length |
 //! | `hold`, `release` | the steps of a frame | number, length |
 //! | `close` | closes both ends | |
-//! | `list TEXT` | names in `/dev/shm` that contain TEXT | names |
+//! | `list TEXT` | names in `/dev/shm` that contain TEXT; elsewhere, of buffers | names |
+//! | `begin COMMAND` | says that it starts, then carries out the command | begun, then the command's |
 //! | `exit` | ends | none |
 //!
 //! Waits end by what the other side does.
@@ -85,6 +86,7 @@ struct Ends {
 impl Ends {
     fn step(&mut self, words: &[&str], input: &Stdin) -> Answer {
         match words {
+            #[cfg(target_os = "linux")]
             ["umask", mask] => {
                 rustix::process::umask(rustix::fs::Mode::from_raw_mode(octal(mask)?));
                 Ok(String::new())
@@ -110,6 +112,10 @@ impl Ends {
                 Ok(String::new())
             }
             ["list", text] => list(text),
+            ["begin", command @ ..] => {
+                say(Ok("begun".to_owned()));
+                self.step(command, input)
+            }
             _ => Err(format!("unknown command {words:?}")),
         }
     }
@@ -208,8 +214,20 @@ fn checked(frame: &[u8], sequence: u64) -> Answer {
 }
 
 fn list(text: &str) -> Answer {
-    let entries = std::fs::read_dir("/dev/shm").map_err(|error| error.to_string())?;
-    let names = entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let names: Vec<String> = names.filter(|name| name.contains(text)).collect();
+    let names: Vec<String> = names()?.into_iter().filter(|name| name.contains(text)).collect();
     Ok(names.join(" "))
+}
+
+/// Everything in `/dev/shm`, whatever it is.
+#[cfg(target_os = "linux")]
+fn names() -> Result<Vec<String>, String> {
+    let entries = std::fs::read_dir("/dev/shm").map_err(|error| error.to_string())?;
+    Ok(entries.filter_map(Result::ok).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+}
+
+/// Every buffer: other objects cannot be listed.
+#[cfg(not(target_os = "linux"))]
+fn names() -> Result<Vec<String>, String> {
+    let buffers = strait::zerobuffer::list().map_err(describe)?;
+    Ok(buffers.into_iter().map(|buffer| buffer.name).collect())
 }

@@ -4,12 +4,15 @@ use core::fmt;
 use core::ops::Deref;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::objects;
+#[cfg(not(target_os = "linux"))]
+use elsewhere::{left, remove};
+#[cfg(target_os = "linux")]
+use linux::{left, remove};
 
 /// A buffer name of one test's own. Declare it first, so that it is dropped last.
 ///
-/// Dropping it panics if anything of that name is left in `/dev/shm` or a lock folder. In a test that fails anyway it
-/// removes what is there instead.
+/// Dropping it panics if anything of that name is left: on Linux in `/dev/shm` or a lock folder, on Windows a segment or
+/// a lock file. In a test that fails anyway it removes what is there instead.
 #[derive(Debug)]
 pub struct TestName(String);
 
@@ -21,24 +24,14 @@ impl TestName {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = Self(format!("strait-test-{}-{count}-{test}", std::process::id()));
         // A process of an earlier run may have had this number and been killed.
-        name.remove_all();
+        remove(&name.0);
         name
-    }
-
-    fn remove_all(&self) {
-        for path in objects::left(&self.0) {
-            if path.is_dir() {
-                let _ = std::fs::remove_dir_all(&path);
-            } else {
-                let _ = std::fs::remove_file(&path);
-            }
-        }
     }
 
     /// Panics if anything of this name exists.
     #[track_caller]
     pub fn assert_nothing_left(&self) {
-        let left = objects::left(&self.0);
+        let left = left(&self.0);
         assert!(left.is_empty(), "left behind: {left:?}");
     }
 }
@@ -46,10 +39,10 @@ impl TestName {
 impl Drop for TestName {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.remove_all();
+            remove(&self.0);
         } else {
-            let left = objects::left(&self.0);
-            self.remove_all();
+            let left = left(&self.0);
+            remove(&self.0);
             assert!(left.is_empty(), "left behind: {left:?}");
         }
     }
@@ -66,5 +59,48 @@ impl Deref for TestName {
 impl fmt::Display for TestName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    pub(super) use crate::objects::left;
+
+    pub(super) fn remove(name: &str) {
+        for path in left(name) {
+            if path.is_dir() {
+                let _ = std::fs::remove_dir_all(&path);
+            } else {
+                let _ = std::fs::remove_file(&path);
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    use std::path::PathBuf;
+
+    use strait::zerobuffer::{ConnectError, inspect};
+
+    fn lock(name: &str) -> PathBuf {
+        std::env::temp_dir().join("zerobuffer").join("locks").join(format!("{name}.lock"))
+    }
+
+    /// The lock file, and the segment if it can still be opened. Semaphores cannot be asked for without taking part: they
+    /// go with the last process that holds them.
+    pub(super) fn left(name: &str) -> Vec<String> {
+        let lock = lock(name);
+        let lock = lock.exists().then(|| lock.display().to_string());
+        let segment = match inspect(name, 0) {
+            Err(ConnectError::BufferNotFound { .. }) => None,
+            found => Some(format!("segment {name}: {found:?}")),
+        };
+        lock.into_iter().chain(segment).collect()
+    }
+
+    /// The rest goes with the processes that hold it.
+    pub(super) fn remove(name: &str) {
+        let _ = std::fs::remove_file(lock(name));
     }
 }

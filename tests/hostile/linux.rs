@@ -1,10 +1,10 @@
-//! Hostile words in real segments, written through the file by somebody else.
+//! Hostile words in real segments and semaphores, written through their files by somebody else.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::thread;
 
-use strait::zerobuffer::{Reader, Writer, inspect};
+use strait::zerobuffer::{Reader, RecvError, SendError, Writer, inspect};
 use strait_tests::pattern::Numbers;
 use strait_tests::{TestName, objects};
 
@@ -133,5 +133,38 @@ fn words_scribbled_by_another_while_both_run() {
                 scribble(&name, target, values[numbers.below(values.len())]);
             }
         });
+    }
+}
+
+#[test]
+fn any_bytes_in_the_semaphores_files() {
+    let short = Duration::from_millis(2);
+    for offset in [0, 8] {
+        for value in values(9) {
+            let name = TestName::new("semaphore-bytes");
+            let mut reader =
+                Reader::builder(&name).metadata_capacity(64).payload_capacity(256).create().expect("free");
+            let mut writer = Writer::builder(&name).timeout(short).connect().expect("connects");
+            for file in [objects::data_ready(&name), objects::space_free(&name)] {
+                objects::set_word(&file, offset, value);
+                for len in [20, 100, 76, 150] {
+                    let sent = writer.send(&vec![1; len]);
+                    assert!(
+                        matches!(sent, Ok(_) | Err(SendError::Os { .. } | SendError::BufferFull { .. })),
+                        "{offset} {value:#x}: {sent:?}"
+                    );
+                }
+                objects::set_word(&file, offset, value);
+                for _ in 0..4 {
+                    let received = reader.recv_timeout(short).map(|frame| frame.len());
+                    assert!(
+                        matches!(received, Ok(_) | Err(RecvError::Os { .. } | RecvError::Timeout { .. })),
+                        "{offset} {value:#x}: {received:?}"
+                    );
+                }
+            }
+            drop(writer);
+            drop(Writer::connect(&name));
+        }
     }
 }

@@ -1,14 +1,11 @@
 //! Semaphores that promise too much, too little, or are full.
 
-use core::time::Duration;
-
-use strait::zerobuffer::{Reader, RecvError, SendError, Writer};
 use strait_core::platform::{Clock as _, Signal as _};
 use strait_core::semaphore::MAX_PERMITS;
 use strait_core::testing::FakePlatform;
 use strait_core::time::Deadline;
 use strait_core::zerobuffer::{ReadError, WriteError};
-use strait_tests::{PATIENCE, TestName, objects};
+use strait_tests::PATIENCE;
 
 use crate::fake::{connect, create, read, write};
 
@@ -92,37 +89,4 @@ fn a_full_semaphore_is_an_error_of_the_system_and_the_frame_is_there() {
     let claimed = reader.claim(patient, || 0).expect("a frame");
     reader.release(claimed).expect("released");
     assert_eq!(system.signal(SPACE_FREE).permits(), MAX_PERMITS);
-}
-
-#[test]
-fn any_bytes_in_the_semaphores_files() {
-    let short = Duration::from_millis(2);
-    for offset in [0, 8] {
-        for value in crate::values::values(9) {
-            let name = TestName::new("semaphore-bytes");
-            let mut reader =
-                Reader::builder(&name).metadata_capacity(64).payload_capacity(256).create().expect("free");
-            let mut writer = Writer::builder(&name).timeout(short).connect().expect("connects");
-            for file in [objects::data_ready(&name), objects::space_free(&name)] {
-                objects::set_word(&file, offset, value);
-                for len in [20, 100, 76, 150] {
-                    let sent = writer.send(&vec![1; len]);
-                    assert!(
-                        matches!(sent, Ok(_) | Err(SendError::Os { .. } | SendError::BufferFull { .. })),
-                        "{offset} {value:#x}: {sent:?}"
-                    );
-                }
-                objects::set_word(&file, offset, value);
-                for _ in 0..4 {
-                    let received = reader.recv_timeout(short).map(|frame| frame.len());
-                    assert!(
-                        matches!(received, Ok(_) | Err(RecvError::Os { .. } | RecvError::Timeout { .. })),
-                        "{offset} {value:#x}: {received:?}"
-                    );
-                }
-            }
-            drop(writer);
-            drop(Writer::connect(&name));
-        }
-    }
 }

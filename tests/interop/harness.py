@@ -23,6 +23,13 @@ PATIENCE = 120.0
 names = iter(range(1 << 30))
 
 
+def address_bits(program):
+    """32 or 64, as the program's ELF header says."""
+    with open(program, "rb") as file:
+        header = file.read(5)
+    return {b"\x7fELF\x01": 32, b"\x7fELF\x02": 64}[header]
+
+
 def deadline_poll(condition, what, patience=PATIENCE):
     """Waits until `condition` returns something true, and returns it."""
     end = time.monotonic() + patience
@@ -203,6 +210,11 @@ class Scenario(unittest.TestCase):
         peer = Peer()
         self.addCleanup(peer.dispose)
         return peer
+
+    def process(self, *command):
+        process = Process(command)
+        self.addCleanup(process.dispose)
+        return process
 
     def strait(self, *args, **options):
         strait = Strait(*args, **options)

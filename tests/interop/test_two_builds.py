@@ -1,5 +1,7 @@
 """Do two builds of Strait, for two C libraries, share buffers in both directions?"""
 
+import json
+
 from harness import PROGRAMS, Scenario
 
 COUNT = 20_000
@@ -32,3 +34,29 @@ class TwoBuilds(Scenario):
         self.strait("writer", self.name, "-n", 5, program=PROGRAMS["other"]).report()
         self.assertEqual(second.report()["frames_read"], 5)
         self.assert_nothing_left()
+
+    def test_each_build_looks_into_the_others_buffer(self):
+        words = ["metadata_written_bytes", "payload_size", "payload_free_bytes", "payload_write_pos"]
+        words += ["payload_written_count", "writer_pid", "reader_pid", "sem_w", "sem_r", "metadata", "unread"]
+        for making, looking in (("strait", "other"), ("other", "strait")):
+            name = self.new_name()
+            reader, _ = self.strait_reader("-n", 3, "--timeout-ms", 60_000, name=name, program=PROGRAMS[making])
+            reader.stop()
+            self.strait("writer", name, "-n", 3, "-m", "text", program=PROGRAMS[making]).report()
+            seen = {}
+            for program in (making, looking):
+                look = self.tool(PROGRAMS[program], "inspect", name, "--json")
+                seen[program] = {word: look[word] for word in words}
+                listed = self.tool(PROGRAMS[program], "ls", "--json")
+                self.assertEqual([entry["state"] for entry in listed if entry["name"] == name], ["live"])
+            self.assertEqual(seen[looking], seen[making])
+            self.assertEqual([entry["sequence"] for entry in seen[looking]["unread"]], [1, 2, 3])
+            self.assertEqual(seen[looking]["metadata"], "text")
+            reader.go_on()
+            self.assertEqual(reader.report()["frames_read"], 3)
+            self.assert_nothing_left(name)
+
+    def tool(self, *command):
+        code, out, errors = self.process(*command).end()
+        self.assertEqual(code, 0, out + errors)
+        return json.loads(out)

@@ -1,7 +1,7 @@
 //! Frames held while the writer presses: never overwritten, readable after their reader, returned in any order.
 
 use strait::zerobuffer::{MAX_HELD_FRAMES, OwnedFrame, RecvError, SendError};
-use strait_tests::{PATIENCE, TestName, objects, pattern, pattern::Numbers};
+use strait_tests::{PATIENCE, TestName, blocked, pattern, pattern::Numbers};
 
 use crate::{expect_end, peer, reader, reader_of, send, writer};
 
@@ -53,7 +53,7 @@ fn the_oldest_frame_alone_blocks_the_writer_until_it_is_released() {
     peer.tell("send 48 17");
     let mut held: Vec<OwnedFrame> = (0..16).map(|_| reader.recv_owned().expect("a frame")).collect();
     held.truncate(1);
-    peer.wait_until_asleep(&objects::space_free(&name));
+    blocked::until_full(&mut peer, &name, 16);
     check(&held[0]);
     assert_eq!(reader.statistics().used, 1024);
     held.clear();

@@ -1,17 +1,21 @@
 //! Real processes: each end killed at every step, replaced, refused, cut short, locked out, and met by leftovers.
 #![forbid(unsafe_code)]
 
-mod access;
 mod crash_points;
-mod full_memory;
 mod held_frames;
-mod leftovers;
+// Here a buffer is files: they have owners and modes, outlive whoever made them, and can be cut, linked, overwritten and
+// removed by others. Elsewhere it is objects of the system that go with their processes, and there is nothing to do that
+// to.
+#[cfg(target_os = "linux")]
+mod linux;
 mod one_of_each;
 mod reader_killed;
 mod stream;
-mod truncated;
+mod too_large;
+// Two namespaces instead of modes and groups, and nothing outlives its processes.
+#[cfg(windows)]
+mod windows;
 mod writer_killed;
-mod writer_pid;
 
 use std::process::Command;
 

@@ -1,6 +1,6 @@
 //! A writer killed at every step: its frames arrive once, its death is told, the next writer goes on.
 
-use strait_tests::{TestName, objects, pattern::Numbers};
+use strait_tests::{TestName, blocked, pattern::Numbers};
 
 use crate::{drain_dead, expect_end, peer, reader, receive};
 
@@ -81,7 +81,7 @@ fn killed_while_blocked_on_a_full_ring_it_leaves_all_that_fitted() {
     first.ok(&format!("connect {name}"));
     // 16 frames of 16 + 48 bytes fill the kilobyte.
     first.tell("send 48 1000");
-    first.wait_until_asleep(&objects::space_free(&name));
+    blocked::until_full(&mut first, &name, 16);
     let pid = first.kill();
     assert_eq!(drain_dead(&mut reader, 1, pid), 16);
 

@@ -66,15 +66,10 @@ impl Chain {
         let mut chain = Self { stages: Vec::new(), ended, buffers };
         for role in ORDER {
             let mut command = Command::new(&program);
-            // The name in the list of processes.
-            #[cfg(unix)]
-            std::os::unix::process::CommandExt::arg0(&mut command, "strait");
+            detach(&mut command);
             command.args(stage::arguments(role, &chain.buffers, file, plan));
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            // Ctrl-C shall reach the demo alone: the stages see that it is gone and remove their buffers.
-            #[cfg(unix)]
-            std::os::unix::process::CommandExt::process_group(&mut command, 0);
-            let mut child = command.spawn().map_err(failure)?;
+            let mut child = spawn(&mut command).map_err(failure)?;
             listen(role, &mut child, sender.clone());
             chain.stages.push(Running { role, child, done: false });
         }
@@ -178,10 +173,38 @@ struct StageFailure {
     is_consequence: bool,
 }
 
+/// Keeps Ctrl-C from the stage: it shall reach the demo alone, and the stages see that the demo is gone and remove their
+/// buffers.
+fn detach(command: &mut Command) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt as _;
+        // Its path may be one of /proc; this is its name in the list of processes.
+        command.arg0("strait").process_group(0);
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::process::CommandExt as _;
+        /// Windows' name: the first process of a group of its own, which ignores Ctrl-C.
+        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+        command.creation_flags(CREATE_NEW_PROCESS_GROUP);
+    }
+}
+
 /// This program. Its path may by now name another one, or none, if it was built or installed anew.
 fn program() -> io::Result<PathBuf> {
     let same = Path::new("/proc/self/exe");
     if cfg!(target_os = "linux") && same.exists() { Ok(same.into()) } else { std::env::current_exe() }
+}
+
+/// Starts a process. Wine 8 fails to start about one in a thousand, with an internal error that Windows does not give for
+/// this, and starts it when it is asked again.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    const ERROR_INTERNAL_ERROR: i32 = 1359;
+    match command.spawn() {
+        Err(error) if cfg!(windows) && error.raw_os_error() == Some(ERROR_INTERNAL_ERROR) => command.spawn(),
+        outcome => outcome,
+    }
 }
 
 /// Reads all that the child says, so that it never waits for a full pipe, and passes it on when it has ended.

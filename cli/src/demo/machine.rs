@@ -14,10 +14,18 @@ pub(crate) struct Machine {
 impl Machine {
     /// This one.
     pub(crate) fn this() -> Self {
-        let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let processor = model(&cpuinfo).unwrap_or(std::env::consts::ARCH).to_owned();
+        let processor = processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned());
         Self { processor, cores: std::thread::available_parallelism().map_or(1, usize::from) }
     }
+}
+
+/// The processor's name, as the system tells it.
+fn processor() -> Option<String> {
+    if cfg!(windows) {
+        // Family, model and maker: the system sets it for every process.
+        return std::env::var("PROCESSOR_IDENTIFIER").ok().filter(|name| !name.is_empty());
+    }
+    model(&std::fs::read_to_string("/proc/cpuinfo").ok()?).map(str::to_owned)
 }
 
 /// The first processor's name; only some architectures have one there.

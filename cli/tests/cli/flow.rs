@@ -137,20 +137,3 @@ fn a_relay_whose_output_goes_away_ends_with_2() {
     let relayed = relay.end().expect_code(2).json();
     assert!(relayed["errors"][0].as_str().unwrap().contains(&*second), "{relayed}");
 }
-
-#[test]
-fn a_mode_opens_the_buffer_to_others() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let name = Name::new("mode");
-    for (option, mode) in [(&[][..], 0o600), (&["--mode", "664"], 0o664)] {
-        let group =
-            std::os::unix::fs::MetadataExt::gid(&std::fs::metadata("/proc/self").unwrap()).to_string();
-        let args = ["reader", &*name, "--timeout-ms", LONG, "--group", &group, "-v"];
-        let mut reader = start(&[&args[..], option].concat());
-        let (_, _rest) = reader.first_complaint();
-        let found = std::fs::metadata(name.segment()).unwrap().permissions().mode();
-        assert_eq!(found & 0o777, mode);
-        run(&["writer", &name, "-n", "1"]).expect_code(0);
-        reader.end().expect_code(0);
-    }
-}

@@ -4,10 +4,13 @@
     reason = "the lint knows tests by their attribute, not the functions they call"
 )]
 
+mod died;
 mod exits;
 mod files;
 mod flow;
-mod interrupted;
 mod json;
+// Elsewhere there are none of these: a process is not asked to stop but ended, and a buffer goes with its processes.
+#[cfg(target_os = "linux")]
+mod linux;
 mod look;
 mod support;

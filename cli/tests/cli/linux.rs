@@ -1,11 +1,10 @@
-//! What remains when a process is stopped or dies?
+//! What does the tool do with signals, permission bits, devices, and what a killed reader leaves behind?
 
-use std::io::{Read as _, Write as _};
 use std::process::Command;
 
 use crate::support::{LONG, Name, Running, run, start};
 
-fn signal(child: &Running, signal: &str) {
+pub(crate) fn signal(child: &Running, signal: &str) {
     let kill = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
 }
@@ -25,24 +24,6 @@ fn an_interrupted_reader_or_relay_removes_its_buffer_and_reports() {
         assert_eq!(ended.json()["errors"], serde_json::json!(["interrupted"]));
         assert!(!name.segment().exists());
     }
-}
-
-#[test]
-fn a_reader_hands_out_what_a_dead_writer_sent_and_then_fails() {
-    let name = Name::new("orphan");
-    let mut reader = start(&["reader", &name, "--out", "-", "--timeout-ms", LONG]);
-    let mut writer = start(&["writer", &name, "--file", "-", "-s", "4", "--wait-ms", LONG]);
-    let (mut input, mut output) = (writer.stdin(), reader.stdout());
-    input.write_all(b"last words").unwrap();
-    let mut heard = [0; 8];
-    output.read_exact(&mut heard).unwrap();
-    assert_eq!(&heard, b"last wor");
-    writer.kill();
-    let mut rest = Vec::new();
-    output.read_to_end(&mut rest).unwrap();
-    assert!(rest.is_empty());
-    let ended = reader.end().expect_code(3);
-    assert!(ended.stderr.contains(&format!("writer of buffer {:?} died", &*name)), "{}", ended.stderr);
 }
 
 #[test]
@@ -81,4 +62,30 @@ fn gc_removes_a_killed_readers_buffer() {
     std::fs::write(format!("/dev/shm/sem.sem-w-{}", &*name), [0; 32]).unwrap();
     let ended = run(&["gc", &name]).expect_code(0);
     assert!(ended.text().contains(&format!("removed {}: 0 bytes", &*name)), "{}", ended.text());
+}
+
+#[test]
+fn a_mode_opens_the_buffer_to_others() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let name = Name::new("mode");
+    for (option, mode) in [(&[][..], 0o600), (&["--mode", "664"], 0o664)] {
+        let group =
+            std::os::unix::fs::MetadataExt::gid(&std::fs::metadata("/proc/self").unwrap()).to_string();
+        let args = ["reader", &*name, "--timeout-ms", LONG, "--group", &group, "-v"];
+        let mut reader = start(&[&args[..], option].concat());
+        let (_, _rest) = reader.first_complaint();
+        let found = std::fs::metadata(name.segment()).unwrap().permissions().mode();
+        assert_eq!(found & 0o777, mode);
+        run(&["writer", &name, "-n", "1"]).expect_code(0);
+        reader.end().expect_code(0);
+    }
+}
+
+#[test]
+fn a_full_disk_under_the_output_ends_with_3() {
+    let name = Name::new("disk");
+    let reader = start(&["reader", &name, "--out", "/dev/full", "--timeout-ms", LONG]);
+    let ended = run(&["writer", &name, "-n", "1", "--wait-ms", LONG]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(reader.end().expect_code(3).stderr.contains("/dev/full"));
 }

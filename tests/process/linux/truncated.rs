@@ -1,6 +1,6 @@
 //! A segment cut short by somebody: an error at both ends, whatever they are doing, and no signal.
 
-use strait_tests::{Peer, TestName, objects};
+use strait_tests::{Peer, TestName, blocked, objects};
 
 use crate::peer;
 
@@ -69,9 +69,9 @@ fn a_reader_that_sleeps_finds_out_when_it_wakes() {
         let name = TestName::new("cut-reader-asleep");
         let (mut reader, mut writer) = pair(&name);
         reader.tell("recv");
-        reader.stop_while_asleep(&objects::data_ready(&name));
-        objects::truncate(&objects::segment(&name), cut);
-        reader.resume();
+        blocked::stopped_while_asleep(&mut reader, &objects::data_ready(&name), || {
+            objects::truncate(&objects::segment(&name), cut);
+        });
         expect_truncated(&reader.answer_err());
         expect_truncated(&writer.err("send 1"));
         expect_orderly_end(&name, reader, writer);
@@ -84,9 +84,9 @@ fn a_writer_that_sleeps_finds_out_when_it_wakes() {
         let name = TestName::new("cut-writer-asleep");
         let (mut reader, mut writer) = pair(&name);
         writer.tell("send 1000 1000");
-        writer.stop_while_asleep(&objects::space_free(&name));
-        objects::truncate(&objects::segment(&name), cut);
-        writer.resume();
+        blocked::stopped_while_asleep(&mut writer, &objects::space_free(&name), || {
+            objects::truncate(&objects::segment(&name), cut);
+        });
         expect_truncated(&writer.answer_err());
         expect_truncated(&reader.err("recv"));
         expect_orderly_end(&name, reader, writer);
@@ -111,7 +111,7 @@ fn a_semaphore_cut_to_nothing_is_an_error_to_who_sleeps_at_it() {
     let name = TestName::new("cut-semaphore");
     let (mut reader, writer) = pair(&name);
     reader.tell("recv");
-    reader.wait_until_asleep(&objects::data_ready(&name));
+    blocked::until_asleep(&mut reader, &objects::data_ready(&name));
     // Held frames of a page: one byte less is enough to be no semaphore, and the page stays.
     objects::truncate(&objects::data_ready(&name), 31);
     let error = reader.answer_err();
