@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod cross;
+mod firmware;
 mod fuzz;
+mod i686;
 mod interop;
 mod lint;
 mod loom;
@@ -10,6 +13,7 @@ mod musl;
 mod no_std;
 mod packages;
 mod shell;
+mod windows;
 
 use std::process::ExitCode;
 
@@ -25,6 +29,11 @@ struct Verb {
 const VERBS: &[Verb] = &[
     Verb { name: "lint", what: "rustfmt, clippy and rustdoc without a warning", run: lint::run },
     Verb { name: "no-std", what: "core for Cortex-M0 and Cortex-M4, without an allocator", run: no_std::run },
+    Verb {
+        name: "firmware",
+        what: "frames from an interrupt to the main loop on Cortex-M3 and Cortex-M0 in QEMU",
+        run: firmware::run,
+    },
     Verb { name: "loom", what: "every interleaving of core's concurrent algorithms", run: loom::run },
     Verb {
         name: "interop",
@@ -35,6 +44,16 @@ const VERBS: &[Verb] = &[
         name: "musl",
         what: "a static musl build against a glibc build and the real package",
         run: musl::run,
+    },
+    Verb {
+        name: "i686",
+        what: "32-bit tests, and a 32-bit build against a 64-bit build and the real package",
+        run: i686::run,
+    },
+    Verb {
+        name: "windows",
+        what: "everything cross-built for Windows, and its tests and demo under Wine",
+        run: windows::run,
     },
     Verb { name: "fuzz", what: "every fuzz target [--seconds N, 30 by default] [TARGET…]", run: fuzz::run },
     Verb { name: "bench", what: "the benchmarks; arguments go to them", run: bench::run },

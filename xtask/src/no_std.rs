@@ -1,5 +1,6 @@
 //! Does core build for bare metal, and stay clear of the allocator?
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::packages;
@@ -25,19 +26,28 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         run_it(&mut cargo)?;
 
         let library = folder.join(name).join("release/libstrait_core.rlib");
-        let Some(symbols) = ask(program("nm").args(["--format=posix"]).arg(&library)) else {
-            return Err(Failure::new(format!("nm cannot read {}", library.display())));
-        };
-        // A listing without our own names would prove nothing.
-        let ours = symbols.lines().filter(|line| line.contains("strait_core")).count();
-        if ours == 0 {
-            return Err(Failure::new(format!("nm found no symbol of strait_core among {symbols:?}")));
-        }
-        let hit = |line: &&str| ALLOCATOR.iter().any(|part| line.contains(part));
-        if let Some(found) = symbols.lines().find(hit) {
-            return Err(Failure::new(format!("{name}: core refers to the allocator: {found}")));
-        }
-        println!("{name}: {} symbols, {ours} of core, none of an allocator", symbols.lines().count());
+        refuse_allocator(&library, name)?;
     }
+    Ok(())
+}
+
+/// Looks for symbols of an allocator in a library or program for `name` that core is part of.
+///
+/// # Errors
+/// There is one, or there are no symbols to look at.
+pub(crate) fn refuse_allocator(binary: &Path, name: &str) -> Result<(), Failure> {
+    let Some(symbols) = ask(program("nm").args(["--format=posix"]).arg(binary)) else {
+        return Err(Failure::new(format!("nm cannot read {}", binary.display())));
+    };
+    // A listing without our own names would prove nothing.
+    let ours = symbols.lines().filter(|line| line.contains("strait_core")).count();
+    if ours == 0 {
+        return Err(Failure::new(format!("nm found no symbol of strait_core among {symbols:?}")));
+    }
+    let hit = |line: &&str| ALLOCATOR.iter().any(|part| line.contains(part));
+    if let Some(found) = symbols.lines().find(hit) {
+        return Err(Failure::new(format!("{name}: core refers to the allocator: {found}")));
+    }
+    println!("{name}: {} symbols, {ours} of core, none of an allocator", symbols.lines().count());
     Ok(())
 }
