@@ -143,7 +143,7 @@ fn frames_that_no_ring_of_its_size_holds_are_refused_with_the_numbers() {
     assert_eq!(writer.geometry().max_frame_len(), 48);
     let too_large = |len| Err(ReserveError::TooLarge { len, max: 48 });
     assert_eq!(writer.try_reserve(49).map(drop), too_large(49));
-    assert_eq!(writer.try_reserve(usize::MAX).map(drop), too_large(u64::MAX));
+    assert_eq!(writer.try_reserve(usize::MAX).map(drop), too_large(usize::MAX as u64));
     assert_eq!(writer.try_send(&[]), Err(SendError::NoRoom(ReserveError::Empty)));
     let clock = FakePlatform::new();
     let refused = SendError::NoRoom(ReserveError::TooLarge { len: 49, max: 48 });
