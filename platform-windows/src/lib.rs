@@ -17,7 +17,7 @@
 //! Windows removes a name when the last handle to its object is closed, and not before; a mapped view does not hold the
 //! name. So the creator of a segment keeps its handle, and openers close theirs once they have mapped it: the name goes
 //! with its creator, also when that is killed, and the next reader can take it while an old writer still holds the old
-//! memory. Nothing is ever left behind. [`remove_segment`](Platform::remove_segment) gives up the name of what this process
+//! memory. Nothing is ever left behind. `remove_segment` gives up the name of what this process
 //! has made, and keeps the memory for the frames that it still holds.
 //!
 //! A semaphore is of use through its handle only, so an old writer keeps its name. The next creator then shares it, and

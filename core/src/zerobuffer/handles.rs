@@ -97,7 +97,7 @@ impl<P: Platform> Lender<P> {
     /// Wakes the reader to look whether space may be returned.
     ///
     /// # Errors
-    /// As [`Signal::post`].
+    /// As [`Signal::post`](crate::platform::Signal::post).
     pub fn wake_reader(&self) -> Result<(), P::Error> {
         self.data_ready.post()
     }

@@ -55,11 +55,11 @@ impl<P: Platform> ReaderEndpoint<P> {
         config: Config,
         access: Access,
     ) -> Result<Self, CreateError<P::Error>> {
-        Self::create_with(platform, name, config, access, 0)
+        Self::create_with(platform, name, config, access, None)
     }
 
     /// [`create`](Self::create) with a [`ShareTable`](super::share::ShareTable) behind the ring, which only another
-    /// Strait end finds.
+    /// Strait end finds, and which says whether this end `lends`.
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -68,12 +68,9 @@ impl<P: Platform> ReaderEndpoint<P> {
         name: &Name,
         config: Config,
         access: Access,
+        lends: bool,
     ) -> Result<Self, CreateError<P::Error>> {
-        let reader = Self::create_with(platform, name, config, access, SHARE_TABLE_SIZE)?;
-        let buffer = reader.buffer();
-        // It was made long enough.
-        let _ = Shares::create(buffer.segment().clone(), buffer.geometry());
-        Ok(reader)
+        Self::create_with(platform, name, config, access, Some(lends))
     }
 
     fn create_with(
@@ -81,13 +78,14 @@ impl<P: Platform> ReaderEndpoint<P> {
         name: &Name,
         config: Config,
         access: Access,
-        extra: usize,
+        shares: Option<bool>,
     ) -> Result<Self, CreateError<P::Error>> {
         let geometry = config.geometry()?;
         let too_large = CreateError::TooLarge {
             metadata_capacity: config.metadata_capacity,
             payload_capacity: config.payload_capacity,
         };
+        let extra = shares.map_or(0, |_| SHARE_TABLE_SIZE);
         let len = geometry.segment_len().and_then(|len| len.checked_add(extra)).ok_or(too_large)?;
         let lock = platform.lock(name, access).map_err(|error| match error.kind() {
             FaultKind::Busy => CreateError::ReaderAlreadyConnected { pid: owner(&platform, name) },
@@ -110,6 +108,10 @@ impl<P: Platform> ReaderEndpoint<P> {
 
         let buffer = Buffer::new(segment, geometry)
             .map_err(|error| CreateError::PayloadTooSmall { capacity: error.len as u64 })?;
+        if let Some(lends) = shares {
+            // It was made long enough.
+            let _ = Shares::create(buffer.segment().clone(), geometry, lends);
+        }
         // Last: a writer that sees the OIEB finds everything else.
         buffer.oieb().initialize(geometry, platform.this().0);
         let backoff = Backoff::new(platform.wait_policy());

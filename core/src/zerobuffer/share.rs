@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! segment   OIEB │ metadata │ payload ring │ ShareTable
-//!                                            magic, client, reserved     64 bytes
-//!                                            shares[64], cancelled[64]   8 bytes each, by number modulo 64
+//!                                            magic, client, lends, clients, reserved   64 bytes
+//!                                            shares[64], cancelled[64]        8 bytes each, by number modulo 64
 //! ```
 //!
 //! The words of ZeroBuffer v1 end with the ring; a segment may be longer, and no peer looks there. A server puts the
-//! table at the end of its request buffer if it is willing to share; a client that is enters its process number.
+//! table at the end of its request buffer and says whether it is willing to share; a client that is, too, enters its
+//! process number.
 //!
 //! # Sharing
 //!
@@ -43,8 +44,12 @@ pub struct ShareTable {
     magic: SharedU64,
     /// Process number of the client that shares; 0 = none.
     client: SharedU64,
+    /// 1 if the server lends requests to a client that asks for it.
+    lends: SharedU64,
+    /// How many Strait clients have connected.
+    clients: SharedU64,
     /// Stay 0.
-    reserved: [SharedU64; 6],
+    reserved: [SharedU64; 4],
     /// `number << 2 | references` of a request whose bytes are lent.
     shares: [SharedU64; SHARES],
     /// Numbers of requests whose answer nobody waits for.
@@ -57,7 +62,9 @@ pub const SHARE_TABLE_SIZE: usize = 1088;
 assert_layout!(ShareTable: 1088 bytes, aligned to 8 {
     0x00: 8 magic,
     0x08: 8 client,
-    0x10: 48 reserved,
+    0x10: 8 lends,
+    0x18: 8 clients,
+    0x20: 32 reserved,
     0x40: 512 shares,
     0x240: 512 cancelled,
 });
@@ -124,11 +131,14 @@ pub struct Shares<S> {
 }
 
 impl<S: Segment> Shares<S> {
-    /// Makes the table of a new buffer, whose bytes are zero.
-    pub(super) fn create(segment: S, geometry: Geometry) -> Option<Self> {
+    /// Makes the table of a new buffer, whose bytes are zero and which nobody sees yet.
+    pub(super) fn create(segment: S, geometry: Geometry, lends: bool) -> Option<Self> {
         let shares = Self { segment, offset: geometry.segment_len()? };
+        let table = shares.table()?;
+        // Relaxed: the magic orders it.
+        table.lends.store(u64::from(lends), Ordering::Relaxed);
         // Release: whoever finds the magic finds a table.
-        shares.table()?.magic.store(MAGIC, Ordering::Release);
+        table.magic.store(MAGIC, Ordering::Release);
         Some(shares)
     }
 
@@ -145,6 +155,27 @@ impl<S: Segment> Shares<S> {
             return None;
         }
         view::<ShareTable, S>(&self.segment, self.offset).ok()
+    }
+
+    /// Whether the server lends requests to a client that asks for it.
+    pub fn lends(&self) -> bool {
+        // Relaxed: stored before the table was seen, never again.
+        self.table().is_some_and(|table| table.lends.load(Ordering::Relaxed) == 1)
+    }
+
+    /// Says that a client has connected, which does not share so far.
+    pub fn enter(&self) {
+        if let Some(table) = self.table() {
+            // Relaxed, both: only show that somebody else is there.
+            table.client.store(0, Ordering::Relaxed);
+            table.clients.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many clients have said that they connected.
+    pub fn clients(&self) -> u64 {
+        // Relaxed: as in `enter`.
+        self.table().map_or(0, |table| table.clients.load(Ordering::Relaxed))
     }
 
     /// Enters the client that shares, or with 0 takes it out.
@@ -215,11 +246,18 @@ pub(super) mod loom_table {
     use super::*;
 
     impl ShareTable {
+        /// The word of a request.
+        pub(in crate::zerobuffer) fn word(&self, number: u64) -> &SharedU64 {
+            self.share(number).expect("a slot for every number")
+        }
+
         pub(in crate::zerobuffer) fn blank() -> Self {
             let word = |_| SharedU64::new(0);
             Self {
                 magic: SharedU64::new(MAGIC),
                 client: SharedU64::new(0),
+                lends: SharedU64::new(0),
+                clients: SharedU64::new(0),
                 reserved: core::array::from_fn(word),
                 shares: core::array::from_fn(word),
                 cancelled: core::array::from_fn(word),
@@ -237,7 +275,7 @@ mod tests {
         let geometry = Geometry { metadata_size: 64, payload_size: 128 };
         let segment = HeapSegment::new(128 + 64 + 128 + SHARE_TABLE_SIZE);
         assert!(Shares::open(segment.clone(), geometry).is_none(), "no table yet");
-        let shares = Shares::create(segment.clone(), geometry).expect("it fits");
+        let shares = Shares::create(segment.clone(), geometry, true).expect("it fits");
         assert!(Shares::open(segment.clone(), geometry).is_some());
         (segment, shares)
     }

@@ -5,12 +5,14 @@
 //! | `mod` | memory, semaphores and waiting, made of loom's parts |
 //! | `models` | the shipped halves against each other |
 //! | `recovery` | a writer that dies, or is merely slow, between any two of its stores |
+//! | `sharing` | the two references to a request whose bytes are lent to its writer |
 //! | `mutations` | deliberately wrong protocols, each of which must fail its model |
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod models;
 mod mutations;
 mod recovery;
+mod sharing;
 
 use core::fmt;
 use std::boxed::Box;
