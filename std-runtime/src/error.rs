@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::zerobuffer::duplex::{CallError, ConnectError as ChannelError, ServeError};
 use crate::zerobuffer::{ConnectError, CreateError, MetadataError, RecvError, SendError};
 
 /// Any error of this crate.
@@ -23,6 +24,15 @@ pub enum Error {
     /// Writing or reading metadata.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
+    /// Connecting a client to a duplex channel.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// Starting a duplex server.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// A request over a duplex channel.
+    #[error(transparent)]
+    Call(#[from] CallError),
 }
 
 /// This crate's results.
@@ -48,40 +58,32 @@ impl Error {
     /// Who can act on it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Create(error) => match error {
-                CreateError::BadName { .. } | CreateError::BadCapacity { .. } => ErrorKind::Usage,
-                CreateError::ReaderAlreadyConnected { .. } => ErrorKind::Disconnected,
-                CreateError::Os { .. } => ErrorKind::System,
-            },
-            Self::Connect(error) => match error {
-                ConnectError::BadName { .. } => ErrorKind::Usage,
-                ConnectError::BufferNotFound { .. }
-                | ConnectError::NotReady { .. }
-                | ConnectError::Unsettled { .. }
-                | ConnectError::WriterAlreadyConnected { .. }
-                | ConnectError::ReaderDead { .. } => ErrorKind::Disconnected,
-                ConnectError::NotAZeroBuffer { .. } => ErrorKind::Peer,
-                ConnectError::Os { .. } => ErrorKind::System,
-            },
-            Self::Send(error) => match error {
-                SendError::BufferFull { .. } => ErrorKind::Flow,
-                SendError::ReaderDead { .. } | SendError::Replaced { .. } => ErrorKind::Disconnected,
-                SendError::Corrupt { .. } | SendError::Truncated { .. } => ErrorKind::Peer,
-                SendError::FrameTooLarge { .. } | SendError::EmptyFrame { .. } => ErrorKind::Usage,
-                SendError::Os { .. } => ErrorKind::System,
-            },
-            Self::Recv(error) => match error {
-                RecvError::Empty | RecvError::Timeout { .. } | RecvError::EndOfStream => ErrorKind::Flow,
-                RecvError::WriterDead { .. } => ErrorKind::Disconnected,
-                RecvError::SequenceGap { .. } | RecvError::Corrupt { .. } | RecvError::Truncated { .. } => {
-                    ErrorKind::Peer
-                }
-                RecvError::FrameTooLarge { .. } | RecvError::TooManyHeld { .. } => ErrorKind::Usage,
-                RecvError::Os { .. } => ErrorKind::System,
-            },
+            Self::Create(error) => create_kind(error),
+            Self::Connect(error) => connect_kind(error),
+            Self::Send(error) => send_kind(error),
+            Self::Recv(error) => recv_kind(error),
             Self::Metadata(error) => match error {
                 MetadataError::Corrupt { .. } | MetadataError::Truncated { .. } => ErrorKind::Peer,
                 _ => ErrorKind::Usage,
+            },
+            Self::Channel(error) => match error {
+                ChannelError::Requests(error) => connect_kind(error),
+                ChannelError::Responses(error) => create_kind(error),
+                _ => ErrorKind::Disconnected,
+            },
+            Self::Serve(error) => match error {
+                ServeError::ServerAlreadyRunning { .. } => ErrorKind::Disconnected,
+                ServeError::Requests(error) => create_kind(error),
+                ServeError::Thread { .. } => ErrorKind::System,
+            },
+            Self::Call(error) => match error {
+                CallError::Send(error) => send_kind(error),
+                CallError::Recv(error) => recv_kind(error),
+                CallError::Timeout { .. } | CallError::Cancelled { .. } | CallError::Failed { .. } => {
+                    ErrorKind::Flow
+                }
+                CallError::ServerGone { .. } | CallError::OutOfStep { .. } => ErrorKind::Disconnected,
+                CallError::UnknownSequence { .. } | CallError::BadShare { .. } => ErrorKind::Peer,
             },
         }
     }
@@ -97,7 +99,51 @@ impl Error {
                         | ConnectError::NotReady { .. }
                         | ConnectError::Unsettled { .. }
                 )
+                | Self::Channel(ChannelError::ServerNotFound { .. } | ChannelError::Unsettled { .. })
         )
+    }
+}
+
+fn create_kind(error: &CreateError) -> ErrorKind {
+    match error {
+        CreateError::BadName { .. } | CreateError::BadCapacity { .. } => ErrorKind::Usage,
+        CreateError::ReaderAlreadyConnected { .. } => ErrorKind::Disconnected,
+        CreateError::Os { .. } => ErrorKind::System,
+    }
+}
+
+fn connect_kind(error: &ConnectError) -> ErrorKind {
+    match error {
+        ConnectError::BadName { .. } => ErrorKind::Usage,
+        ConnectError::BufferNotFound { .. }
+        | ConnectError::NotReady { .. }
+        | ConnectError::Unsettled { .. }
+        | ConnectError::WriterAlreadyConnected { .. }
+        | ConnectError::ReaderDead { .. } => ErrorKind::Disconnected,
+        ConnectError::NotAZeroBuffer { .. } => ErrorKind::Peer,
+        ConnectError::Os { .. } => ErrorKind::System,
+    }
+}
+
+fn send_kind(error: &SendError) -> ErrorKind {
+    match error {
+        SendError::BufferFull { .. } => ErrorKind::Flow,
+        SendError::ReaderDead { .. } | SendError::Replaced { .. } => ErrorKind::Disconnected,
+        SendError::Corrupt { .. } | SendError::Truncated { .. } => ErrorKind::Peer,
+        SendError::FrameTooLarge { .. } | SendError::EmptyFrame { .. } => ErrorKind::Usage,
+        SendError::Os { .. } => ErrorKind::System,
+    }
+}
+
+fn recv_kind(error: &RecvError) -> ErrorKind {
+    match error {
+        RecvError::Empty | RecvError::Timeout { .. } | RecvError::EndOfStream => ErrorKind::Flow,
+        RecvError::WriterDead { .. } => ErrorKind::Disconnected,
+        RecvError::SequenceGap { .. } | RecvError::Corrupt { .. } | RecvError::Truncated { .. } => {
+            ErrorKind::Peer
+        }
+        RecvError::FrameTooLarge { .. } | RecvError::TooManyHeld { .. } => ErrorKind::Usage,
+        RecvError::Os { .. } => ErrorKind::System,
     }
 }
 

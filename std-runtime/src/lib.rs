@@ -16,10 +16,11 @@
 //! | module | protocol | what it moves |
 //! |---|---|---|
 //! | [`zerobuffer`] | ZeroBuffer v1 | frames through a ring, one writer, one reader; peers in C++, C#, Python |
+//! | [`zerobuffer::duplex`] | ZeroBuffer duplex | requests and responses over two such rings |
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `tokio` | `recv_async`, `send_async`, `reserve_async`, `Stream` and `Sink` |
+//! | `tokio` | `recv_async`, `send_async`, `reserve_async`, `Stream` and `Sink`; `call_async`, `serve_async` |
 //!
 //! Events off the hot path (connect, close, dead peers) go to [`tracing`]. The rules of the protocols are in
 //! `strait-core`, which needs neither std nor an allocator.

@@ -90,10 +90,22 @@ impl ReaderBuilder {
     /// # Errors
     /// [`CreateError`]: bad name or capacity, a running reader, full memory, no rights. Nothing is left behind.
     pub fn create(self) -> Result<Reader, CreateError> {
+        self.create_with(None)
+    }
+
+    /// [`create`](Self::create) with the words by which two Strait ends share frames; whether this end `lends` them.
+    pub(super) fn create_sharing(self, lends: bool) -> Result<Reader, CreateError> {
+        self.create_with(Some(lends))
+    }
+
+    fn create_with(self, shares: Option<bool>) -> Result<Reader, CreateError> {
         let name = Name::new(&self.name)
             .map_err(|source| CreateError::BadName { name: Arc::clone(&self.name), source })?;
-        let mut endpoint = ReaderEndpoint::create(Os, &name, self.config, self.access)
-            .map_err(|error| CreateError::new(&self.name, error))?;
+        let endpoint = match shares {
+            None => ReaderEndpoint::create(Os, &name, self.config, self.access),
+            Some(lends) => ReaderEndpoint::create_sharing(Os, &name, self.config, self.access, lends),
+        };
+        let mut endpoint = endpoint.map_err(|error| CreateError::new(&self.name, error))?;
         if let Some(policy) = self.wait_policy {
             endpoint.set_wait_policy(policy);
         }

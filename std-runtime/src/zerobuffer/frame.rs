@@ -173,6 +173,22 @@ impl OwnedFrame {
     }
 }
 
+impl OwnedFrame {
+    /// The bytes, to be changed in place: this frame is the only one that has them.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        match (&mut self.claimed, &mut self.copy) {
+            (Some(claimed), _) => self.ledger.bytes_mut(claimed),
+            (None, Some(copy)) => copy,
+            (None, None) => &mut [],
+        }
+    }
+
+    /// Whether the bytes are in shared memory, and not a private copy.
+    pub(super) fn is_in_ring(&self) -> bool {
+        self.claimed.is_some()
+    }
+}
+
 impl Deref for OwnedFrame {
     type Target = [u8];
 

@@ -31,6 +31,10 @@ impl Ledger {
         self.returner.bytes(claimed)
     }
 
+    pub(super) fn bytes_mut<'a>(&'a self, claimed: &'a mut Claimed) -> &'a mut [u8] {
+        self.returner.bytes_mut(claimed)
+    }
+
     /// Releases a frame. Its bytes are counted as held until they are returned: both under the lock.
     pub(super) fn release(&self, ticket: Ticket) {
         let mut queue = self.lock();

@@ -19,6 +19,7 @@
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod builder;
+pub mod duplex;
 mod error;
 mod frame;
 mod inspect;

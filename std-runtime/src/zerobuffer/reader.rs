@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "tokio")]
 use strait_core::platform::Platform;
 use strait_core::zerobuffer::release::Ticket;
-use strait_core::zerobuffer::{Claimed, ReadError, ReaderEndpoint};
+use strait_core::zerobuffer::{Claimed, ReadError, ReaderEndpoint, Shares};
 
 use super::builder::ReaderBuilder;
 use super::deadline;
@@ -335,8 +334,12 @@ impl Reader {
         Ok(())
     }
 
+    /// The words by which this end and its writer share frames.
+    pub(super) fn shares(&self) -> Option<Shares<<Os as Platform>::Segment>> {
+        self.endpoint.shares()
+    }
+
     /// The wait of an async receive: the signal, made to block unless a further frame is there.
-    #[cfg(feature = "tokio")]
     pub(super) fn prepare_wait(&mut self) -> <Os as Platform>::Signal {
         self.endpoint.prepare_wait();
         self.endpoint.data_ready().clone()

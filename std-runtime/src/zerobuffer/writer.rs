@@ -165,7 +165,7 @@ impl Writer {
         }
     }
 
-    fn reserve_raw(&mut self, len: usize, timeout: Duration) -> Result<Reserved, SendError> {
+    pub(super) fn reserve_raw(&mut self, len: usize, timeout: Duration) -> Result<Reserved, SendError> {
         // The clock is read only if the ring is full.
         let outcome = match self.endpoint.reserve_ready(len) {
             Ok(None) if timeout.is_zero() => self.endpoint.try_reserve(len),
