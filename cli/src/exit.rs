@@ -37,6 +37,17 @@ Exit codes:
   5    verification failed: a frame's content or size is not what was asked for
   130  interrupted; the program's own buffers were removed";
 
+/// The same for `strait duplex`.
+pub(crate) const DUPLEX_HELP: &str = "\
+Exit codes:
+  0    all went well; requests that failed are no failure of the server
+  1    the channel already has a server, or none, or its buffers cannot be created
+  2    a request cannot be sent
+  3    no response in time, a failure response, the server is gone, a corrupt buffer
+  4    bad arguments, or a file that they name cannot be opened
+  5    verification failed: a response is not what was asked for
+  130  interrupted; the program's own buffers were removed";
+
 /// Why the program ends, other than well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -99,7 +110,12 @@ mod tests {
         ];
         assert_eq!(codes, [1, 2, 3, 4, 5, 130]);
         for code in codes {
-            assert!(HELP.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))), "{code}");
+            for help in [HELP, DUPLEX_HELP] {
+                assert!(
+                    help.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))),
+                    "{code}"
+                );
+            }
         }
     }
 }

@@ -11,12 +11,14 @@ use crate::exit::Failure;
 
 mod args;
 mod demo;
+mod duplex;
 mod endpoint;
 mod escape;
 mod exit;
 mod gc;
 mod inspect;
 mod interrupt;
+mod latency;
 mod ls;
 mod pace;
 mod pattern;
@@ -50,6 +52,9 @@ enum Command {
     /// Takes frames out of one buffer and puts them into another, until the input's writer closes
     #[command(after_help = exit::HELP)]
     Relay(relay::RelayArgs),
+    /// Requests and responses: a server, and calls to one
+    #[command(after_help = exit::DUPLEX_HELP)]
+    Duplex(duplex::DuplexArgs),
     /// Shows what a buffer holds, changing nothing
     #[command(after_help = exit::HELP)]
     Inspect(inspect::InspectArgs),
@@ -76,6 +81,7 @@ fn main() -> ExitCode {
         Command::Writer(args) => writer::run(args),
         Command::Reader(args) => reader::run(args),
         Command::Relay(args) => relay::run(args),
+        Command::Duplex(args) => duplex::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Ls(args) => ls::run(args),
         Command::Gc(args) => gc::run(args),

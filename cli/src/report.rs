@@ -9,7 +9,7 @@ use crate::exit::{CONNECT, Failure, USAGE, VERIFY};
 use crate::tally::Tally;
 
 /// Most digests and most errors in a report.
-const MOST: usize = 100;
+pub(crate) const MOST: usize = 100;
 /// Most errors on standard error.
 const MOST_LINES: usize = 10;
 
@@ -199,8 +199,13 @@ pub(crate) fn complain(text: impl core::fmt::Display) {
 
 /// Prints on standard output. Somebody who has stopped reading is no failure; a full disk is.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    print_bytes(text.as_bytes())
+}
+
+/// [`print`], for what is not text.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::read(format_args!("standard output: {error}")))
         }

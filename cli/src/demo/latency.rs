@@ -1,10 +1,9 @@
 //! How long frames took, from the stages' notes.
 
-use hdrhistogram::Histogram;
-
 use super::children::Reports;
 use super::facts::Percentiles;
 use crate::exit::Failure;
+use crate::latency::Latency;
 
 /// How long each frame took, in nanoseconds, over the whole way and its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,14 +44,10 @@ impl Latencies {
 impl Percentiles {
     /// Of at least one latency in nanoseconds; three digits are right, the maximum is exact.
     pub(crate) fn of(nanos: &[u64]) -> Self {
-        let max_nanos = nanos.iter().copied().max().unwrap_or(0);
-        // 1 ns to an hour.
-        let mut histogram = Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3)
-            .expect("the bounds are in order and three digits are possible");
-        nanos.iter().for_each(|nanos| histogram.saturating_record(*nanos));
-        // A bucket's upper end may lie above everything in it.
-        let at = |quantile| histogram.value_at_quantile(quantile).min(max_nanos);
-        Self { p50_nanos: at(0.5), p99_nanos: at(0.99), p999_nanos: at(0.999), max_nanos }
+        let mut latency = Latency::new();
+        nanos.iter().for_each(|nanos| latency.add(*nanos));
+        let at = |share| latency.at(share);
+        Self { p50_nanos: at(0.5), p99_nanos: at(0.99), p999_nanos: at(0.999), max_nanos: latency.max() }
     }
 }
 

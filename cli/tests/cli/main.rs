@@ -5,6 +5,8 @@
 )]
 
 mod died;
+mod duplex;
+mod duplex_exec;
 mod exits;
 mod files;
 mod flow;

@@ -64,6 +64,29 @@ impl Drop for Name {
     }
 }
 
+/// A channel's name; when it goes nothing of its two buffers may be left.
+pub(crate) struct ChannelName {
+    name: String,
+    pub(crate) requests: Name,
+    _responses: Name,
+}
+
+impl ChannelName {
+    pub(crate) fn new(what: &str) -> Self {
+        let name = unique(what);
+        let (requests, responses) = (format!("{name}_request"), format!("{name}_response"));
+        Self { name, requests: Name(requests), _responses: Name(responses) }
+    }
+}
+
+impl core::ops::Deref for ChannelName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.name
+    }
+}
+
 /// A file that goes with its test.
 pub(crate) struct TempFile(PathBuf);
 
