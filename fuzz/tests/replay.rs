@@ -25,7 +25,12 @@ fn every_target_has_a_replay() {
         .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
         .collect();
     targets.sort();
-    assert_eq!(targets, ["zb_hostile.rs", "zb_segment.rs"], "add a test below");
+    assert_eq!(targets, ["zb_answer.rs", "zb_hostile.rs", "zb_segment.rs"], "add a test below");
+}
+
+#[test]
+fn zb_answer() {
+    replay("zb_answer", strait_fuzz::zb_answer);
 }
 
 #[test]

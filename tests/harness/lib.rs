@@ -3,6 +3,7 @@
 
 pub mod blocked;
 pub mod child;
+pub mod duplex;
 // Files in /dev/shm. Elsewhere a buffer's objects are no files, and no test can lay hands on them.
 #[cfg(target_os = "linux")]
 pub mod objects;

@@ -15,8 +15,8 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PREFIX = f"strait-interop-{os.getpid()}-"
-# Set by main.py: the command-line tool under test, and another build of it.
-PROGRAMS = {"strait": None, "other": None}
+# Set by main.py: the command-line tool under test, another build of it, and the folder of programs made for scenarios.
+PROGRAMS = {"strait": None, "other": None, "made": None}
 # The longest that anything here may take; only a hanging process meets it.
 PATIENCE = 120.0
 
@@ -161,8 +161,8 @@ class Strait(Process):
 class Peer(Process):
     """The real package in a process of its own."""
 
-    def __init__(self):
-        super().__init__([sys.executable, os.path.join(HERE, "peer.py")])
+    def __init__(self, script="peer.py"):
+        super().__init__([sys.executable, os.path.join(HERE, script)])
 
     def start(self, do, **arguments):
         """Tells it what to do, without waiting."""
@@ -206,8 +206,8 @@ class Scenario(unittest.TestCase):
     def new_name(self):
         return f"{PREFIX}{next(names)}"
 
-    def peer(self):
-        peer = Peer()
+    def peer(self, script="peer.py"):
+        peer = Peer(script)
         self.addCleanup(peer.dispose)
         return peer
 

@@ -33,13 +33,16 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--strait", required=True, help="the command-line tool under test")
     parser.add_argument("--other", help="another build of it, which must work with the first")
+    parser.add_argument("--made", help="the folder of strait-test-duplex-peer and of the examples")
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
-    harness.PROGRAMS.update(strait=options.strait, other=options.other)
+    harness.PROGRAMS.update(strait=options.strait, other=options.other, made=options.made)
 
     modules = sorted(name[:-3] for name in os.listdir(harness.HERE) if name.startswith("test_"))
     if options.other is None:
         modules.remove("test_two_builds")
+    if options.made is None:
+        modules = [name for name in modules if name not in ("test_duplex", "test_scenarios")]
     if harness.address_bits(options.strait) == 64:
         modules.remove("test_address_space")
     suite = unittest.defaultTestLoader.loadTestsFromNames(modules)

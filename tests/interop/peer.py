@@ -143,7 +143,8 @@ OPERATIONS = {
 }
 
 
-def main():
+def main(operations):
+    """Does what it is told until its input ends."""
     # The package may print; its lines must not be taken for answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -151,7 +152,7 @@ def main():
         command = json.loads(line)
         started = time.monotonic()
         try:
-            answer = OPERATIONS[command.pop("do")](**command)
+            answer = operations[command.pop("do")](**command)
         except Exception as error:
             answer = {"error": type(error).__name__, "text": str(error)}
         answer["seconds"] = round(time.monotonic() - started, 3)
@@ -159,4 +160,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(OPERATIONS)

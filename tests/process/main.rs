@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod crash_points;
+mod duplex_client_killed;
+mod duplex_server_killed;
 mod held_frames;
 // Here a buffer is files: they have owners and modes, outlive whoever made them, and can be cut, linked, overwritten and
 // removed by others. Elsewhere it is objects of the system that go with their processes, and there is nothing to do that
@@ -28,6 +30,11 @@ const PEER: &str = env!("CARGO_BIN_EXE_strait-test-peer");
 /// Another process.
 fn peer() -> Peer {
     Peer::start(&mut Command::new(PEER))
+}
+
+/// One end of a duplex channel in another process.
+fn channel_peer() -> Peer {
+    Peer::start(&mut Command::new(env!("CARGO_BIN_EXE_strait-test-channel-peer")))
 }
 
 /// Options of a small reader in this process: 64 bytes of metadata, `payload` bytes of ring.

@@ -8,12 +8,21 @@ use crate::shell::{self, Failure, ask, cargo, program, root, target};
 /// The peer, whose 1.3.0 is the first without the two ring bugs of its forerunners, and what it needs.
 const PEER: &[&str] = &["zerobuffer-ipc==1.3.0", "posix-ipc", "numpy"];
 
+/// One end of a duplex channel.
+const DUPLEX_PEER: &str = "strait-test-duplex-peer";
+/// The examples with a sibling in Python.
+const EXAMPLES: &[&str] = &["producer_consumer", "pipeline", "request_response"];
+
 /// Runs every scenario in `tests/interop`, or those whose names contain one of `args`.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let python = peer()?;
     shell::run(cargo().args(["build", "--release", "--package", "strait-cli"]))?;
-    let strait = target().join("release/strait");
-    shell::run(scenarios(&python, &strait).args(args))
+    shell::run(cargo().args(["build", "--release", "--package", "strait-tests", "--bin", DUPLEX_PEER]))?;
+    let mut examples = cargo();
+    examples.args(["build", "--release", "--package", "strait"]);
+    shell::run(examples.args(EXAMPLES.iter().flat_map(|name| ["--example", *name])))?;
+    let made = target().join("release");
+    shell::run(scenarios(&python, &made.join("strait")).arg("--made").arg(&made).args(args))
 }
 
 /// The runner of the scenarios, with `strait` at one end.

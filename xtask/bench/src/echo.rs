@@ -58,7 +58,7 @@ pub(crate) fn group(quick: bool) -> Group {
 }
 
 /// Median over the batches of nanoseconds per round trip; the first tenth is not counted.
-fn time_batches(trips: u64, mut trip: impl FnMut(u64) -> Outcome<()>) -> Outcome<f64> {
+pub(crate) fn time_batches(trips: u64, mut trip: impl FnMut(u64) -> Outcome<()>) -> Outcome<f64> {
     let mut batches = Vec::new();
     let mut number = 0;
     while number < trips {
@@ -101,7 +101,7 @@ pub(crate) fn lines_server(args: &[String]) -> Outcome<()> {
     Ok(())
 }
 
-fn strait_client(trips: u64, policy: Option<WaitPolicy>) -> Outcome<f64> {
+pub(crate) fn strait_client(trips: u64, policy: Option<WaitPolicy>) -> Outcome<f64> {
     let (request, reply) = (child::unique_name("request"), child::unique_name("reply"));
     let _sweep = Sweep(&request);
     let mut replies = child::create(&reply, RING, policy)?;

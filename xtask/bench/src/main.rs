@@ -11,6 +11,7 @@ mod args;
 mod blocked;
 mod blocks;
 mod child;
+mod duplex;
 mod echo;
 mod instructions;
 mod load;
@@ -52,6 +53,7 @@ fn play(role: &[String]) -> Outcome<()> {
         echo::STRAIT => echo::strait_server(args),
         blocks::BARE => blocks::bare_producer(args),
         blocks::STRAIT => blocks::strait_writer(args),
+        duplex::SERVER => duplex::server(args),
         blocked::WRITER => blocked::silent_writer(args),
         instructions::LOOP => instructions::send_and_receive(args),
         _ => Err(format!("unknown role {name}").into()),
@@ -91,6 +93,8 @@ fn groups(args: &Args) -> Vec<Group> {
         blocked::group(args.quick),
         one_way::kilobyte(args.quick),
         blocks::copy(args.quick),
+        duplex::small(args.quick),
+        duplex::large(args.quick),
     ];
     if !args.without_callgrind {
         groups.push(instructions::group());
