@@ -4,7 +4,7 @@ import os
 import random
 import struct
 
-from harness import PATIENCE, PROGRAMS, Process, Scenario
+from harness import PATIENCE, PROGRAMS, Process, Scenario, lock_paths
 
 SIZES = [1, 2, 15, 16, 17, 1000, 1024, 4096, 65_535, 100_000]
 RING = 1 << 20
@@ -406,11 +406,18 @@ class PythonServes(Duplex):
         self.strait_calls(client, contents([1, 10, 100]))
         client("close")
 
+    def wait_for_the_end_of(self, server):
+        # It says that it has ended before it removes its buffer.
+        self.wait_for(lambda: not os.path.exists(f"/dev/shm/{self.request}"), "the server's buffer was removed")
+        # The lock, too.
+        self.wait_for(lambda: not os.path.exists(lock_paths(self.request)[0]), "the server's lock was removed")
+        self.assertFalse(server("state")["running"])
+
     def test_a_server_ends_with_its_client_and_the_name_is_free(self):
         server, client = self.python_server(), self.strait_client()
         self.strait_calls(client, contents([10]))
         client("close")
-        self.wait_for(lambda: not server("state")["running"], "the server has ended")
+        self.wait_for_the_end_of(server)
         self.assertTrue(server("state")["seen"][-1].startswith("WriterDeadException"))
         self.strait_client_of_a_new_server()
 
@@ -422,7 +429,7 @@ class PythonServes(Duplex):
         self.wait_for(lambda: "held 2" in server("state")["seen"], "the handler has begun")
         client.kill()
         server("let_go")
-        self.wait_for(lambda: not server("state")["running"], "the server has ended")
+        self.wait_for_the_end_of(server)
         # Any other reader of the package that started meanwhile has removed the dead one's lock file, but not its buffer,
         # to which the next server would connect.
         code, out, errors = self.process(PROGRAMS["strait"], "gc", self.response).end()
@@ -431,7 +438,7 @@ class PythonServes(Duplex):
 
     def test_a_server_that_no_client_came_to_is_gone(self):
         server = self.python_server(timeout=0.5)
-        self.wait_for(lambda: not server("state")["running"], "the server has ended")
+        self.wait_for_the_end_of(server)
         client = self.strait_end()
         self.refused("ServerNotFound", client, "connect", self.name, RING)
         self.assert_nothing_left(self.response)

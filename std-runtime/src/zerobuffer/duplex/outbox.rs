@@ -80,6 +80,9 @@ struct State {
     errors: Vec<ServerError>,
 }
 
+/// Which count a response belongs to.
+type Kind = fn(&mut ServerStatistics) -> &mut u64;
+
 /// The right to fill the next response.
 pub(super) struct Turn<'o> {
     state: MutexGuard<'o, State>,
@@ -183,7 +186,10 @@ impl Outbox {
         (state.client, state.clients) = self.writing();
         // Connected anew: a Python client that was seen while it created its buffer has since then replaced the semaphores
         // that an earlier one left. Now it is complete. Source: zerobuffer-ipc 1.3.0, `reader.py`, `platform/linux.py`.
-        state.writer = None;
+        // A Strait client's are complete before it can be seen, and it would take the moment in between for our end.
+        if state.writer.as_ref().is_some_and(|writer| !writer.endpoint.is_strait_reader()) {
+            state.writer = None;
+        }
         self.look(&mut state);
         self.count(|counts| counts.clients += 1);
         state.session
@@ -303,18 +309,15 @@ impl Outbox {
     pub(super) fn commit(&self, turn: Turn<'_>) {
         let Turn { mut state, reserved } = turn;
         state.next = state.next.wrapping_add(1);
-        let sent = state.writer.as_mut().map(|writer| writer.commit(reserved));
-        let sent = match sent {
-            Some(Err(error)) => {
-                state.errors.push(ServerError::Send(error));
-                0
-            }
-            _ => 1,
-        };
         self.count(|counts| {
             counts.requests += 1;
-            counts.in_place += sent;
+            counts.in_place += 1;
         });
+        let sent = state.writer.as_mut().map(|writer| writer.commit(reserved));
+        if let Some(Err(error)) = sent {
+            self.count(|counts| counts.in_place -= 1);
+            state.errors.push(ServerError::Send(error));
+        }
         self.send_ready(&mut state);
         self.tell_all(state);
     }
@@ -372,24 +375,27 @@ impl Outbox {
         }
     }
 
-    fn put(&self, state: &mut State, bytes: &[u8]) -> Result<(), ServerError> {
+    /// Sends a response that is counted as `kind`: before it is sent, because a client that has it may ask.
+    fn put(&self, state: &mut State, bytes: &[u8], kind: Kind) -> Result<(), ServerError> {
         let mut reserved = self.reserve(state, bytes.len())?;
         let writer = self.writer(state)?;
         writer.endpoint.bytes_mut(&mut reserved).copy_from_slice(bytes);
-        writer.commit(reserved).map(drop).map_err(ServerError::Send)
+        self.count(|counts| *kind(counts) += 1);
+        let outcome = writer.commit(reserved);
+        if outcome.is_err() {
+            self.count(|counts| *kind(counts) -= 1);
+        }
+        outcome.map(drop).map_err(ServerError::Send)
     }
 
     fn send(&self, state: &mut State, sequence: u64, answer: Answer) -> Result<(), ServerError> {
-        let (outcome, shared) = match answer {
+        let outcome = match answer {
             Answer::Failed(reason) => return self.send_failure(state, sequence, reason),
-            Answer::Bytes(bytes) => (self.send_bytes(state, &bytes), false),
+            Answer::Bytes(bytes) => self.send_bytes(state, &bytes),
             Answer::InPlace(frame, len) => self.send_in_place(state, sequence, frame, len),
         };
         match outcome {
-            Ok(()) => {
-                self.count(|counts| *if shared { &mut counts.shared } else { &mut counts.copied } += 1);
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             // The request is answered all the same, or all later ones would be answered wrongly.
             Err(ServerError::Send(
                 error @ (SendError::FrameTooLarge { .. } | SendError::EmptyFrame { .. }),
@@ -402,7 +408,10 @@ impl Outbox {
     }
 
     fn send_bytes(&self, state: &mut State, bytes: &[u8]) -> Result<(), ServerError> {
-        if is_reserved(bytes) { Err(ServerError::Reserved) } else { self.put(state, bytes) }
+        if is_reserved(bytes) {
+            return Err(ServerError::Reserved);
+        }
+        self.put(state, bytes, |counts| &mut counts.copied)
     }
 
     /// The request's bytes as the response: lent where both ends share, else moved once.
@@ -412,16 +421,16 @@ impl Outbox {
         sequence: u64,
         frame: OwnedFrame,
         len: usize,
-    ) -> (Result<(), ServerError>, bool) {
+    ) -> Result<(), ServerError> {
         let shares = self.shares.as_ref().filter(|shares| {
             // The word may be an earlier client's.
             let asked = self.lends && state.client != Pid(0) && shares.client() == state.client;
             asked && len >= MIN_SHARED && frame.is_in_ring() && shares.lend(sequence)
         });
         let Some(shares) = shares else {
-            return (self.send_bytes(state, frame.get(..len).unwrap_or_default()), false);
+            return self.send_bytes(state, frame.get(..len).unwrap_or_default());
         };
-        let outcome = self.put(state, &shared(len as u64));
+        let outcome = self.put(state, &shared(len as u64), |counts| &mut counts.shared);
         if outcome.is_err() {
             shares.give_back(sequence);
         }
@@ -429,11 +438,10 @@ impl Outbox {
         if !shares.give_back(sequence) && outcome.is_ok() {
             state.lent.push(frame);
         }
-        (outcome, true)
+        outcome
     }
 
     fn send_failure(&self, state: &mut State, sequence: u64, reason: String) -> Result<(), ServerError> {
-        self.count(|counts| counts.failed += 1);
         let largest = self.writer(state)?.max_frame_len();
         let mut response = ERROR.to_vec();
         response.extend_from_slice(reason.as_bytes());
@@ -443,7 +451,7 @@ impl Outbox {
             len -= 1;
         }
         response.truncate(len);
-        let outcome = self.put(state, &response);
+        let outcome = self.put(state, &response, |counts| &mut counts.failed);
         state.errors.push(ServerError::Handler { sequence, reason });
         outcome
     }
