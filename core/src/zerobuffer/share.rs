@@ -107,6 +107,11 @@ impl ShareTable {
         false
     }
 
+    fn is_cancelled(&self, number: u64) -> bool {
+        // Relaxed: a hint.
+        self.cancelled.get(slot(number)).is_some_and(|word| word.load(Ordering::Relaxed) == number)
+    }
+
     /// Whether every reference to the request is back.
     pub(super) fn is_back(&self, number: u64) -> bool {
         // Acquire: pairs with the Release in `give_back`: the bytes may be written over.
@@ -226,9 +231,13 @@ impl<S: Segment> Shares<S> {
 
     /// Whether the request `number` was cancelled.
     pub fn is_cancelled(&self, number: u64) -> bool {
-        let word = self.table().and_then(|table| table.cancelled.get(slot(number)));
-        // Relaxed: a hint.
-        word.is_some_and(|word| word.load(Ordering::Relaxed) == number)
+        self.table().is_some_and(|table| table.is_cancelled(number))
+    }
+
+    /// [`is_cancelled`](Self::is_cancelled) right after the request was received, which has looked at the segment's size:
+    /// asking again would cost more than all the rest.
+    pub fn is_received_cancelled(&self, number: u64) -> bool {
+        view::<ShareTable, S>(&self.segment, self.offset).is_ok_and(|table| table.is_cancelled(number))
     }
 
     /// Forgets everything about the last client.

@@ -149,7 +149,7 @@ impl Client {
         if let Some(sharing) = &inner.sharing {
             let mut state = inner.inbox.lock();
             // Nor may a response stand in a request that is written over before it is answered.
-            for sent in state.sent.values_mut().filter(|sent| sent.place.overlaps(reserved.place())) {
+            for sent in state.sent.all_mut().filter(|sent| sent.place.overlaps(reserved.place())) {
                 sent.is_whole = false;
             }
             // Space that a response still stands in came back: only a server that keeps no rule does that.
@@ -320,7 +320,7 @@ impl Inner {
                 return arrived;
             }
             if let Some(sequence) = wanted
-                && state.sent.get(&sequence).is_none_or(|sent| sent.owner == Owner::Nobody)
+                && state.sent.get(sequence).is_none_or(|sent| sent.owner == Owner::Nobody)
             {
                 return Err(CallError::Cancelled { sequence });
             }
@@ -342,7 +342,7 @@ impl Inner {
             state.reader = Some(reader);
             if matches!(received, Err(RecvError::TooManyHeld { .. })) && !until.is_over(Os.now()) {
                 // Other threads hold them. Their drop tells nobody here.
-                self.inbox.tell();
+                self.inbox.tell(&state);
                 state = self.inbox.wait(state, HOLDING);
                 continue;
             }
@@ -351,7 +351,7 @@ impl Inner {
                 Err(error) => self.fail(&mut state, error, wanted, until),
             };
             // Whoever waits looks for its own response, or receives in our place.
-            self.inbox.tell();
+            self.inbox.tell(&state);
             match outcome {
                 Ok(None) => {}
                 Ok(Some(arrived)) => return arrived,
@@ -368,7 +368,7 @@ impl Inner {
         wanted: Option<u64>,
     ) -> Result<Option<Arrived>, CallError> {
         let sequence = frame.sequence();
-        let Some(sent) = state.sent.remove(&sequence) else {
+        let Some(sent) = state.sent.remove(sequence) else {
             let sent = state.counts.requests;
             return Err(CallError::UnknownSequence { name: Arc::clone(&self.name), sequence, sent });
         };
@@ -437,14 +437,14 @@ impl Inner {
     /// Gives up a request; whoever waits for it is told.
     pub(super) fn cancel(&self, sequence: u64) -> bool {
         let mut state = self.inbox.lock();
-        let Some(sent) = state.sent.get_mut(&sequence).filter(|sent| sent.owner != Owner::Nobody) else {
+        let Some(sent) = state.sent.get_mut(sequence).filter(|sent| sent.owner != Owner::Nobody) else {
             return false;
         };
         sent.owner = Owner::Nobody;
         if let Some(shares) = &self.shares {
             shares.cancel(sequence);
         }
-        self.inbox.tell();
+        self.inbox.tell(&state);
         true
     }
 }

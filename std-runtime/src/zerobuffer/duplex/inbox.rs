@@ -30,13 +30,49 @@ pub(super) struct Sent {
     pub(super) owner: Owner,
 }
 
+/// Requests without a response, by number. They come with rising numbers, and mostly go in that order: a map would
+/// allocate and free for each of them.
+#[derive(Debug, Default)]
+pub(super) struct Outstanding(VecDeque<(u64, Sent)>);
+
+impl Outstanding {
+    fn find(&self, sequence: u64) -> Option<usize> {
+        self.0.binary_search_by_key(&sequence, |(number, _)| *number).ok()
+    }
+
+    /// Adds the request with the highest number so far.
+    pub(super) fn push(&mut self, sequence: u64, sent: Sent) {
+        debug_assert!(self.0.back().is_none_or(|(last, _)| *last < sequence), "numbers rise");
+        self.0.push_back((sequence, sent));
+    }
+
+    pub(super) fn get(&self, sequence: u64) -> Option<&Sent> {
+        self.find(sequence).and_then(|at| self.0.get(at)).map(|(_, sent)| sent)
+    }
+
+    pub(super) fn get_mut(&mut self, sequence: u64) -> Option<&mut Sent> {
+        self.find(sequence).and_then(|at| self.0.get_mut(at)).map(|(_, sent)| sent)
+    }
+
+    pub(super) fn remove(&mut self, sequence: u64) -> Option<Sent> {
+        self.find(sequence).and_then(|at| self.0.remove(at)).map(|(_, sent)| sent)
+    }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Sent> {
+        self.0.iter_mut().map(|(_, sent)| sent)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// A response as it arrived: or why there is none.
 pub(super) type Arrived = Result<Response, CallError>;
 
 #[derive(Debug)]
 pub(super) struct State {
-    /// By number.
-    pub(super) sent: BTreeMap<u64, Sent>,
+    pub(super) sent: Outstanding,
     /// For those who wait for a number.
     pub(super) arrived: BTreeMap<u64, Arrived>,
     /// For whoever asks next.
@@ -47,6 +83,8 @@ pub(super) struct State {
     pub(super) gone: Option<String>,
     /// A server that skips requests has left one unanswered.
     pub(super) out_of_step: bool,
+    /// Threads that wait to be told.
+    waiting: usize,
     pub(super) counts: Counts,
 }
 
@@ -70,12 +108,13 @@ pub(super) struct Inbox {
 impl Inbox {
     pub(super) fn new(reader: Reader) -> Self {
         let state = State {
-            sent: BTreeMap::new(),
+            sent: Outstanding::default(),
             arrived: BTreeMap::new(),
             unclaimed: VecDeque::new(),
             reader: Some(Box::new(reader)),
             gone: None,
             out_of_step: false,
+            waiting: 0,
             counts: Counts::default(),
         };
         Self { state: Mutex::new(state), changed: Condvar::new() }
@@ -86,13 +125,22 @@ impl Inbox {
     }
 
     /// Waits until something changed, or for `timeout`.
-    pub(super) fn wait<'s>(&self, state: MutexGuard<'s, State>, timeout: Duration) -> MutexGuard<'s, State> {
-        self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
+    pub(super) fn wait<'s>(
+        &self,
+        mut state: MutexGuard<'s, State>,
+        timeout: Duration,
+    ) -> MutexGuard<'s, State> {
+        state.waiting += 1;
+        let mut state = self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0;
+        state.waiting -= 1;
+        state
     }
 
-    /// Something changed that others wait for.
-    pub(super) fn tell(&self) {
-        self.changed.notify_all();
+    /// Something changed that others wait for. Telling nobody would still be a system call, at each response.
+    pub(super) fn tell(&self, state: &State) {
+        if state.waiting > 0 {
+            self.changed.notify_all();
+        }
     }
 }
 

@@ -76,6 +76,8 @@ struct State {
     ready: BTreeMap<u64, Answer>,
     /// Requests whose bytes the client has as its response.
     lent: Vec<OwnedFrame>,
+    /// Threads that wait for their turn.
+    waiting: usize,
     /// To be told once the state is not locked any more.
     errors: Vec<ServerError>,
 }
@@ -123,6 +125,7 @@ impl Outbox {
             next: 1,
             ready: BTreeMap::new(),
             lent: Vec::new(),
+            waiting: 0,
             errors: Vec::new(),
         };
         let (state, counts) = (Mutex::new(state), Mutex::default());
@@ -200,6 +203,13 @@ impl Outbox {
         self.shares.as_ref().map_or((Pid(0), 0), |shares| (shares.writer(), shares.clients()))
     }
 
+    /// Tells those who wait for their turn. Telling nobody would still be a system call, at each response.
+    fn tell_turns(&self, state: &State) {
+        if state.waiting > 0 {
+            self.moved.notify_all();
+        }
+    }
+
     fn close(&self, state: &mut State) {
         if !std::mem::take(&mut state.open) {
             return;
@@ -212,7 +222,7 @@ impl Outbox {
         if let Some(shares) = &self.shares {
             shares.reset();
         }
-        self.moved.notify_all();
+        self.tell_turns(state);
     }
 
     /// The client is gone: nothing is sent to it any more, and its requests' space is returned.
@@ -269,9 +279,22 @@ impl Outbox {
         if state.session != session {
             return;
         }
-        state.ready.insert(sequence, answer);
+        if state.next == sequence {
+            self.send_next(&mut state, answer);
+        } else {
+            state.ready.insert(sequence, answer);
+        }
         self.send_ready(&mut state);
         self.tell_all(state);
+    }
+
+    fn send_next(&self, state: &mut State, answer: Answer) {
+        let sequence = state.next;
+        state.next = sequence.wrapping_add(1);
+        self.count(|counts| counts.requests += 1);
+        if let Err(error) = self.send(state, sequence, answer) {
+            state.errors.push(error);
+        }
     }
 
     fn send_ready(&self, state: &mut State) {
@@ -279,14 +302,9 @@ impl Outbox {
             let next = state.next;
             state.ready.remove(&next)
         } {
-            let sequence = state.next;
-            state.next = sequence.wrapping_add(1);
-            self.count(|counts| counts.requests += 1);
-            if let Err(error) = self.send(state, sequence, answer) {
-                state.errors.push(error);
-            }
+            self.send_next(state, answer);
         }
-        self.moved.notify_all();
+        self.tell_turns(state);
     }
 
     /// Waits for the turn of a request, and reserves its response.
@@ -294,7 +312,9 @@ impl Outbox {
         let mut state = self.lock();
         // Ends when the server stops, too: whatever is being handled is answered before.
         while state.session == session && state.next != sequence {
+            state.waiting += 1;
             state = self.moved.wait_timeout(state, SLICE).unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
         }
         if state.session != session || state.next != sequence {
             return Err("the client is gone".to_owned());

@@ -44,14 +44,14 @@ impl<'c> RequestFrame<'c> {
         // Before it is sent: the response may be there before we are back.
         {
             let mut state = self.inner.inbox.lock();
-            state.sent.insert(sequence, sent);
+            state.sent.push(sequence, sent);
             state.counts.requests += 1;
         }
         self.writer.commit(self.reserved).inspect_err(|error| {
             // With the others it is on its way, and its response comes.
             if !matches!(error, SendError::Os { .. }) {
                 let mut state = self.inner.inbox.lock();
-                state.sent.remove(&sequence);
+                state.sent.remove(sequence);
                 state.counts.requests -= 1;
             }
         })

@@ -33,6 +33,11 @@ impl Request {
         self.shares.as_ref().is_some_and(|shares| shares.is_cancelled(self.sequence()))
     }
 
+    /// [`is_cancelled`](Self::is_cancelled), asked right after it was received.
+    pub(super) fn came_cancelled(&self) -> bool {
+        self.shares.as_ref().is_some_and(|shares| shares.is_received_cancelled(self.sequence()))
+    }
+
     pub(super) fn into_frame(self) -> OwnedFrame {
         self.frame
     }

@@ -311,7 +311,7 @@ impl Service {
             }
         };
         let request = Request::new(frame, self.shares.clone());
-        if request.is_cancelled() {
+        if request.came_cancelled() {
             let reason = "it was cancelled before it was begun".to_owned();
             return self.outbox.answer(session, sequence, Answer::Failed(reason));
         }
