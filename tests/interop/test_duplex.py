@@ -49,6 +49,13 @@ def inverted(data):
     return bytes(byte ^ 0xFF for byte in data)
 
 
+def inode(path):
+    try:
+        return os.stat(path).st_ino
+    except FileNotFoundError:
+        return None
+
+
 def contents(sizes, seed=1):
     draw = random.Random(seed)
     # Never the words that the handlers know.
@@ -91,8 +98,14 @@ class Duplex(Scenario):
         """Killed at the end of the test: its own `stop` waits for the request that it waits for."""
         server = self.python_end()
         self.forgive_channel()
+        semaphores = [f"/dev/shm/sem.sem-{letter}-{self.request}" for letter in "wr"]
+        before = [inode(path) for path in semaphores]
         server("serve", name=self.name, **options)
         self.oieb(self.request)
+        # It replaces a predecessor's semaphores last: a client that connects before holds the old ones, and wakes nobody.
+        self.wait_for(
+            lambda: all(inode(path) not in (None, old) for path, old in zip(semaphores, before)), "new semaphores"
+        )
         return server
 
     def python_client(self):
