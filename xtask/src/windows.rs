@@ -33,6 +33,7 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE to, SIZE_T left) {
 const TESTS: &[&[&str]] = &[
     &["--package", "strait-platform-windows"],
     &["--package", "strait-tests", "--test", "conformance"],
+    &["--package", "strait-tests", "--test", "duplex"],
     &[
         "--package",
         "strait-tests",
