@@ -1,6 +1,7 @@
 //! Responses in the order of their requests, each to whom it belongs, however many threads there are.
 
 use std::thread;
+use std::time::Duration;
 
 use strait::zerobuffer::duplex::CallError;
 use strait_tests::duplex::{Step, asked, checked, fill_response, request, respond};
@@ -35,7 +36,7 @@ fn responses_stay_in_order_though_handlers_finish_out_of_it() {
         while begun.len() > 1 {
             drop(begun.pop());
         }
-        let early = client.receive_response_timeout(std::time::Duration::from_millis(5));
+        let early = client.receive_response_timeout(Duration::from_millis(5));
         assert!(matches!(early, Err(CallError::Timeout { .. })), "{early:?}");
         drop(begun);
         for sequence in first..first + 4 {
@@ -93,8 +94,10 @@ fn a_pool_that_is_stopped_answers_what_it_has_begun() {
     drop(second);
     thread::scope(|scope| {
         scope.spawn(|| server.stop());
-        // Nothing is waited for: time for a server that would give the second one up. A right one passes without.
-        thread::sleep(std::time::Duration::from_millis(250));
+        // The first one is not answered yet, so nothing comes, the end of the server neither. A server that gives the second
+        // one up when it is told to stop does it within this time.
+        let nothing = client.receive_response_timeout(Duration::from_millis(250));
+        assert!(matches!(nothing, Err(CallError::Timeout { .. })), "{nothing:?}");
         drop(first);
     });
     assert!(!server.is_running());

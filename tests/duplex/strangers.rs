@@ -4,7 +4,7 @@ use std::sync::mpsc::channel as queue;
 use std::time::Duration;
 
 use strait::zerobuffer::duplex::{CallError, Client, ServerError};
-use strait::zerobuffer::{Reader, Writer};
+use strait::zerobuffer::{Reader, RecvError, Writer};
 use strait_tests::duplex::{checked, request};
 use strait_tests::{PATIENCE, TestName};
 
@@ -105,7 +105,7 @@ fn a_number_that_repeats_or_leaps_is_told() {
     expect_unknown(client.receive_response(), 1, 5);
     // After a 1, 2 is due.
     let gap = client.receive_response().expect_err("3 is not due");
-    assert!(matches!(gap, CallError::Recv(strait::zerobuffer::RecvError::SequenceGap { .. })), "{gap:?}");
+    assert!(matches!(gap, CallError::Recv(RecvError::SequenceGap { .. })), "{gap:?}");
     assert_eq!(client.receive_response().expect("the one found").sequence(), 3);
     assert_eq!(client.receive_response().expect("the next").sequence(), 4);
 }
@@ -165,4 +165,29 @@ fn a_stranger_that_leaves_is_not_waited_for() {
         drop(client);
     }
     assert_eq!(server.statistics().clients, 6);
+}
+
+/// A server whose number vanishes from a client's buffer, for however short a time, has closed as far as that can see.
+#[test]
+fn a_server_that_was_seen_stays_connected_through_the_first_request() {
+    for _ in 0..50 {
+        let name = TestName::new("stays");
+        let server = serve(&channel(&name));
+        let mut requests = Writer::connect(&format!("{name}_request")).expect("a server is there");
+        let mut responses =
+            Reader::builder(&format!("{name}_response")).payload_capacity(64 << 10).create().expect("free");
+        assert!(
+            responses.wait_for_writer(PATIENCE).expect("a whole buffer"),
+            "it connects before the first request"
+        );
+        requests.send(&request(1, 40)).expect("room");
+        let answered = loop {
+            match responses.try_recv() {
+                Err(RecvError::Empty) => {}
+                outcome => break outcome.map(|frame| frame.sequence()),
+            }
+        };
+        assert_eq!(answered.expect("the server is there all the time"), 1);
+        drop((requests, server));
+    }
 }
