@@ -35,6 +35,7 @@ extern crate std;
 pub mod crc32c;
 #[doc = include_str!("../EMBEDDING.md")]
 pub mod embedding {}
+pub mod hqq;
 mod layout;
 pub mod name;
 pub mod platform;
