@@ -20,6 +20,7 @@ const LEAVES: [&str; 4] = ["strait-fuzz", "strait-tests", "strait-cli", "xtask"]
 
 /// Files with `unsafe` in their code.
 const UNSAFE: [&str; 11] = [
+    "core/src/hqq/lend.rs",
     "core/src/platform.rs",
     "core/src/shm/bytes.rs",
     "core/src/shm/static_segment.rs",
@@ -28,7 +29,6 @@ const UNSAFE: [&str; 11] = [
     "core/src/zerobuffer/lend.rs",
     "core/src/zerobuffer/loom_tests/models.rs",
     "platform-linux/src/segment.rs",
-    "platform-linux/src/semaphore.rs",
     "platform-windows/src/segment.rs",
     "platform-windows/src/sys.rs",
 ];
@@ -43,7 +43,7 @@ fn root() -> PathBuf {
 }
 
 /// Every Rust file of the workspace, relative to its root, with its text; generated ones and the benchmarks' own
-/// workspace left out.
+/// workspaces left out.
 fn sources() -> BTreeMap<String, String> {
     let root = root();
     let mut sources = BTreeMap::new();
@@ -52,7 +52,8 @@ fn sources() -> BTreeMap<String, String> {
         for entry in fs::read_dir(&folder).expect("a folder").filter_map(Result::ok) {
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.to_string_lossy();
-            let other = ["target", "generated"].contains(&&*name) || path.ends_with("xtask/bench");
+            let other = ["target", "generated"].contains(&&*name)
+                || ["xtask/bench", "xtask/bench-peers"].iter().any(|own| path.ends_with(own));
             if path.is_dir() && !name.starts_with('.') && !other {
                 folders.push(path);
             } else if name.ends_with(".rs") {

@@ -32,11 +32,13 @@
 #[cfg(any(test, feature = "test-util"))]
 extern crate std;
 
+mod backoff;
 pub mod crc32c;
 #[doc = include_str!("../EMBEDDING.md")]
 pub mod embedding {}
 pub mod hqq;
 mod layout;
+pub mod mpmc;
 pub mod name;
 pub mod platform;
 pub mod semaphore;

@@ -147,6 +147,28 @@ pub trait Watch: fmt::Debug {
     fn was_seen(&self) -> bool;
 }
 
+/// A process for as long as the machine runs: not only its number, which another one may have later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Its number.
+    pub pid: Pid,
+    /// When it was born, in units of the system; 0 if that is not known.
+    pub born: u64,
+    /// The namespace that its number belongs to; 0 if there is only one.
+    pub realm: u64,
+}
+
+/// What is known of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It runs, or something does that cannot be told from it.
+    Runs,
+    /// It has ended: proven, not guessed.
+    Gone,
+    /// It cannot be seen from here.
+    Unknown,
+}
+
 /// Who we are, and whether others still run.
 pub trait Liveness {
     /// A process kept in view.
@@ -155,6 +177,10 @@ pub trait Liveness {
     fn this(&self) -> Pid;
     /// Starts to watch `pid`.
     fn watch(&self, pid: Pid) -> Self::Watch;
+    /// This process.
+    fn identity(&self) -> Identity;
+    /// What has become of a process. The identity may be any bits that a peer has written.
+    fn fate(&self, identity: Identity) -> Fate;
 }
 
 /// A monotonic clock, and the processor to give away.
@@ -278,6 +304,45 @@ pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
     /// [`FaultKind::AlreadyExists`], [`FaultKind::NoSpace`], [`FaultKind::PermissionDenied`] or others; nothing is
     /// left behind then.
     fn create_segment(&self, name: &Name, len: usize, access: Access) -> Result<Self::Segment, Self::Error>;
+
+    /// [`create_segment`](Self::create_segment), with `prepare` called on the zeroed memory. Where the system can, the
+    /// segment gets its name after that, so that nobody ever opens one that is half prepared.
+    ///
+    /// # Errors
+    /// As there.
+    fn create_prepared(
+        &self,
+        name: &Name,
+        len: usize,
+        access: Access,
+        prepare: &mut dyn FnMut(&Self::Segment),
+    ) -> Result<Self::Segment, Self::Error> {
+        let segment = self.create_segment(name, len, access)?;
+        prepare(&segment);
+        Ok(segment)
+    }
+
+    /// Another handle to the very object behind `segment`, whatever its name stands for now. Locks taken by the two are
+    /// separate.
+    ///
+    /// # Errors
+    /// When the system fails.
+    fn reopen_segment(&self, segment: &Self::Segment, name: &Name) -> Result<Self::Segment, Self::Error>;
+
+    /// Sleeps until `until`, or a little longer.
+    fn sleep_until(&self, until: Instant);
+
+    /// Bytes of a page.
+    fn page_size(&self) -> usize;
+
+    /// Sleeps while the aligned 32-bit word at `offset` of `segment` is `expected`, until [`unpark_all`] or `until`. May
+    /// return early. Where the system cannot wake by an address, it looks at the word once a millisecond.
+    ///
+    /// [`unpark_all`]: Self::unpark_all
+    fn park(&self, segment: &Self::Segment, offset: usize, expected: u32, until: Instant);
+
+    /// Wakes all who sleep at the word, in every process.
+    fn unpark_all(&self, segment: &Self::Segment, offset: usize);
 
     /// Opens an existing segment, whole.
     ///

@@ -53,6 +53,15 @@ impl SharedU32 {
     pub(crate) fn store(&self, value: u32, order: Ordering) {
         self.0.store(value.to_le(), order);
     }
+
+    /// Replaces `current` by `new`; fails with the value found.
+    #[inline]
+    pub(crate) fn compare_exchange(&self, current: u32, new: u32, success: Ordering) -> Result<u32, u32> {
+        match self.0.compare_exchange(current.to_le(), new.to_le(), success, Ordering::Relaxed) {
+            Ok(found) => Ok(u32::from_le(found)),
+            Err(found) => Err(u32::from_le(found)),
+        }
+    }
 }
 
 impl SharedU64 {
@@ -78,6 +87,12 @@ impl SharedU64 {
             Ok(found) => Ok(u64::from_le(found)),
             Err(found) => Err(u64::from_le(found)),
         }
+    }
+
+    /// Stores `value`; returns what was there before.
+    #[inline]
+    pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
+        u64::from_le(self.0.swap(value.to_le(), order))
     }
 
     /// Adds `value`, wrapping; returns what was there before.

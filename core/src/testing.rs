@@ -15,7 +15,8 @@ pub use self::signal::FakeSignal;
 use crate::layout::assert_layout;
 use crate::name::Name;
 use crate::platform::{
-    Access, Clock, FaultKind, Liveness, LockState, Pid, Platform, PlatformError, Segment, WaitPolicy, Watch,
+    Access, Clock, Fate, FaultKind, Identity, Liveness, LockState, Pid, Platform, PlatformError, Segment,
+    WaitPolicy, Watch,
 };
 use crate::time::Instant;
 
@@ -332,6 +333,16 @@ impl Liveness for FakePlatform {
         let seen = pid.0 != 0 && pid.0 < 1000 && !lock(&self.world).dead.contains(&pid);
         FakeWatch { world: Arc::clone(&self.world), pid, seen }
     }
+    fn identity(&self) -> Identity {
+        Identity { pid: self.this, born: 1, realm: 0 }
+    }
+    fn fate(&self, identity: Identity) -> Fate {
+        match identity {
+            Identity { realm: 1.., .. } => Fate::Unknown,
+            Identity { born: 1, pid, .. } if self.watch(pid).is_alive() => Fate::Runs,
+            _ => Fate::Gone,
+        }
+    }
 }
 
 impl Clock for FakePlatform {
@@ -386,6 +397,49 @@ impl Platform for FakePlatform {
         world.segments.insert(name.to_string(), segment);
         Ok(opened)
     }
+
+    fn create_prepared(
+        &self,
+        name: &Name,
+        len: usize,
+        _access: Access,
+        prepare: &mut dyn FnMut(&HeapSegment),
+    ) -> Result<HeapSegment, FakeError> {
+        let call = "create_prepared";
+        drop(self.enter(call)?);
+        let segment = HeapSegment::try_new(len).ok_or(FakeError { call, kind: FaultKind::NoSpace })?;
+        let opened = segment.opened_by(self.this);
+        prepare(&opened);
+        let mut world = lock(&self.world);
+        if world.segments.contains_key(name.as_str()) {
+            return Err(FakeError { call, kind: FaultKind::AlreadyExists });
+        }
+        world.segments.insert(name.to_string(), segment);
+        Ok(opened)
+    }
+
+    fn reopen_segment(&self, segment: &HeapSegment, _name: &Name) -> Result<HeapSegment, FakeError> {
+        drop(self.enter("reopen_segment")?);
+        Ok(segment.opened_by(self.this))
+    }
+
+    fn page_size(&self) -> usize {
+        4096
+    }
+
+    fn sleep_until(&self, until: Instant) {
+        std::thread::sleep(until.saturating_since(self.now()));
+    }
+
+    fn park(&self, segment: &HeapSegment, offset: usize, expected: u32, until: Instant) {
+        let whole = segment.opened_by(self.this);
+        // A look every 20 µs: there is no address to be woken by.
+        while self.now() < until && whole.bytes(offset, 4) == expected.to_le_bytes() {
+            std::thread::sleep(Duration::from_micros(20));
+        }
+    }
+
+    fn unpark_all(&self, _segment: &HeapSegment, _offset: usize) {}
 
     fn open_segment(&self, name: &Name) -> Result<HeapSegment, FakeError> {
         let world = self.enter("open_segment")?;

@@ -2,16 +2,22 @@
 //!
 //! | target | the bytes are |
 //! |---|---|
+//! | [`hqq_packet`] | a packet |
+//! | [`hqq_session`] | steps of a session's user and of a peer that keeps no rule |
 //! | [`zb_answer`] | a response, as a duplex client reads it |
 //! | [`zb_hostile`] | steps of a reader, a writer and a peer that keeps no rule, over one buffer |
 //! | [`zb_segment`] | a segment that a writer attaches to and that is looked at |
 #![forbid(unsafe_code)]
 
 mod bytes;
+mod hqq_packet;
+mod hqq_session;
 mod zb_answer;
 mod zb_hostile;
 mod zb_segment;
 
+pub use hqq_packet::hqq_packet;
+pub use hqq_session::hqq_session;
 pub use zb_answer::zb_answer;
 pub use zb_hostile::zb_hostile;
 pub use zb_segment::zb_segment;

@@ -25,7 +25,18 @@ fn every_target_has_a_replay() {
         .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
         .collect();
     targets.sort();
-    assert_eq!(targets, ["zb_answer.rs", "zb_hostile.rs", "zb_segment.rs"], "add a test below");
+    let known = ["hqq_packet.rs", "hqq_session.rs", "zb_answer.rs", "zb_hostile.rs", "zb_segment.rs"];
+    assert_eq!(targets, known, "add a test below");
+}
+
+#[test]
+fn hqq_packet() {
+    replay("hqq_packet", strait_fuzz::hqq_packet);
+}
+
+#[test]
+fn hqq_session() {
+    replay("hqq_session", strait_fuzz::hqq_session);
 }
 
 #[test]

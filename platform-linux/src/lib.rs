@@ -28,7 +28,7 @@ pub use process::ProcessWatch;
 pub use segment::LinuxSegment;
 pub use semaphore::LinuxSemaphore;
 use strait_core::name::Name;
-use strait_core::platform::{Access, Clock, Liveness, LockState, Pid, Platform, WaitPolicy};
+use strait_core::platform::{Access, Clock, Fate, Identity, Liveness, LockState, Pid, Platform, WaitPolicy};
 use strait_core::time::Instant;
 
 // Between processes a 64-bit atomic must be one instruction; a fallback's lock would be this process's own.
@@ -117,6 +117,14 @@ impl Liveness for Linux {
     fn watch(&self, pid: Pid) -> ProcessWatch {
         ProcessWatch::new(pid)
     }
+
+    fn identity(&self) -> Identity {
+        process::identity()
+    }
+
+    fn fate(&self, identity: Identity) -> Fate {
+        process::fate(identity)
+    }
 }
 
 impl Platform for Linux {
@@ -126,7 +134,41 @@ impl Platform for Linux {
     type Error = Error;
 
     fn create_segment(&self, name: &Name, len: usize, access: Access) -> Result<LinuxSegment, Error> {
-        LinuxSegment::create(name, len, access)
+        LinuxSegment::create(name, len, access, &mut |_| ())
+    }
+
+    fn create_prepared(
+        &self,
+        name: &Name,
+        len: usize,
+        access: Access,
+        prepare: &mut dyn FnMut(&LinuxSegment),
+    ) -> Result<LinuxSegment, Error> {
+        LinuxSegment::create(name, len, access, prepare)
+    }
+
+    fn reopen_segment(&self, segment: &LinuxSegment, _name: &Name) -> Result<LinuxSegment, Error> {
+        segment.reopen()
+    }
+
+    fn page_size(&self) -> usize {
+        rustix::param::page_size()
+    }
+
+    fn sleep_until(&self, until: Instant) {
+        std::thread::sleep(until.saturating_since(self.now()));
+    }
+
+    fn park(&self, segment: &LinuxSegment, offset: usize, expected: u32, until: Instant) {
+        if segment.futex_wait(offset, expected, until).is_err() {
+            // A kernel without it: the caller polls.
+            std::thread::sleep(until.saturating_since(self.now()).min(Duration::from_millis(1)));
+        }
+    }
+
+    fn unpark_all(&self, segment: &LinuxSegment, offset: usize) {
+        // Who is not woken wakes by himself after a slice.
+        let _ = segment.futex_wake(offset, u32::MAX >> 1);
     }
 
     fn open_segment(&self, name: &Name) -> Result<LinuxSegment, Error> {

@@ -1,6 +1,7 @@
 //! Who runs: processes kept in view by pidfd, their start times, and the clocks to compare them by.
 
 use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use rustix::event::{PollFd, PollFlags};
@@ -8,7 +9,7 @@ use rustix::fs::Timespec;
 use rustix::io::Errno;
 use rustix::process::PidfdFlags;
 use rustix::time::{ClockId, clock_gettime};
-use strait_core::platform::{Pid, Watch};
+use strait_core::platform::{Fate, Identity, Pid, Watch};
 use strait_core::time::Instant;
 
 #[inline]
@@ -98,6 +99,49 @@ pub(crate) fn may_have_created(pid: Pid, created: Option<SystemTime>) -> bool {
     }
 }
 
+/// This process: its number, its start in clock ticks since boot, and the namespace that the number belongs to.
+pub(crate) fn identity() -> Identity {
+    let pid = Pid(u64::from(std::process::id()));
+    Identity { pid, born: birth(pid), realm: realm() }
+}
+
+/// What has become of a process. One of another namespace cannot be seen by its number.
+pub(crate) fn fate(identity: Identity) -> Fate {
+    let Identity { pid, born, realm: of } = identity;
+    if of != realm() {
+        return Fate::Unknown;
+    }
+    let number = i32::try_from(pid.0).ok().and_then(rustix::process::Pid::from_raw);
+    // No process has such a number.
+    let Some(number) = number else { return Fate::Gone };
+    match rustix::process::pidfd_open(number, PidfdFlags::empty()) {
+        Ok(fd) if has_exited(&fd) => return Fate::Gone,
+        Err(Errno::SRCH) => return Fate::Gone,
+        // Seen by pidfd, or not to be opened (seccomp, too many files): then by its number.
+        Ok(_) => {}
+        Err(_) if runs(number) => {}
+        Err(_) => return Fate::Gone,
+    }
+    match (born, birth(pid)) {
+        (0, _) | (_, 0) => Fate::Runs,
+        (then, now) if then == now => Fate::Runs,
+        // The number was given to another.
+        _ => Fate::Gone,
+    }
+}
+
+/// Start of a process in clock ticks since boot; 0 if that cannot be read.
+fn birth(pid: Pid) -> u64 {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| start_ticks(&stat)).unwrap_or(0)
+}
+
+/// The inode of this process's namespace of numbers; 0 if that cannot be read.
+fn realm() -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    static REALM: OnceLock<u64> = OnceLock::new();
+    *REALM.get_or_init(|| std::fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino()))
+}
+
 /// When a process started, by the wall clock.
 fn started(pid: Pid) -> Option<SystemTime> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -147,6 +191,22 @@ mod tests {
         assert!(may_have_created(this, Some(SystemTime::now())));
         assert!(!may_have_created(this, Some(SystemTime::now() - Duration::from_secs(3_600 * 24 * 365))));
         assert!(may_have_created(this, None));
+    }
+
+    #[test]
+    fn a_process_is_gone_once_it_has_ended_or_its_number_is_anothers() {
+        let this = identity();
+        assert_eq!(fate(this), Fate::Runs);
+        assert_eq!(fate(Identity { born: this.born + 1, ..this }), Fate::Gone);
+        assert_eq!(fate(Identity { realm: this.realm + 1, ..this }), Fate::Unknown);
+        assert_eq!(fate(Identity { pid: Pid(u64::MAX), ..this }), Fate::Gone);
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = Pid(u64::from(child.id()));
+        let identity = Identity { pid, born: birth(pid), ..this };
+        let before = fate(identity);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!((before, fate(identity)), (Fate::Runs, Fate::Gone));
     }
 
     #[test]

@@ -3,15 +3,21 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::num::NonZeroU32;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use memmap2::{MmapOptions, MmapRaw};
-use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, StatxFlags};
+use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, StatxFlags, Timespec};
+use rustix::io::Errno;
+use rustix::thread::futex;
 use strait_core::name::Name;
 use strait_core::platform::{Access, Segment};
+use strait_core::time::Instant;
 
 use crate::error::Error;
 use crate::file;
@@ -42,16 +48,74 @@ struct Mapping {
 }
 
 impl LinuxSegment {
-    pub(crate) fn create(name: &Name, len: usize, access: Access) -> Result<Self, Error> {
+    /// Makes a file, lets `prepare` work on its memory, and only then gives it its name.
+    pub(crate) fn create(
+        name: &Name,
+        len: usize,
+        access: Access,
+        prepare: &mut dyn FnMut(&Self),
+    ) -> Result<Self, Error> {
         let folder = Path::new(FOLDER);
-        let mut map = None;
-        let file = file::publish(folder, name.as_str(), access, |file, path| {
+        let path = folder.join(name.as_str());
+        let mut made = None;
+        file::publish(folder, name.as_str(), access, |file, path| {
             reserve(file, len, path)?;
-            map = Some(map_file(file, path, Mode::ReadWrite)?);
+            let map = map_file(file, path, Mode::ReadWrite)?;
+            let file = file.try_clone().map_err(|error| Error::io("dup", path, error))?;
+            prepare(made.insert(Self::mapped(map, file, path.to_owned(), Mode::ReadWrite)));
             Ok(())
         })?;
-        let map = map.ok_or_else(|| Error::unsuitable(&folder.join(name.as_str()), "it was never mapped"))?;
-        Ok(Self::mapped(map, file, folder.join(name.as_str()), Mode::ReadWrite))
+        made.ok_or_else(|| Error::unsuitable(&path, "it was never mapped"))
+    }
+
+    /// Another opening of the very file behind the mapping, whatever its name stands for now.
+    pub(crate) fn reopen(&self) -> Result<Self, Error> {
+        let path = &self.0.path;
+        let own = format!("/proc/self/fd/{}", self.0.file.as_raw_fd());
+        let file = File::options()
+            .read(true)
+            .write(self.0.mode == Mode::ReadWrite)
+            .open(own)
+            .map_err(|error| Error::io("reopen", path, error))?;
+        let map = map_file(&file, path, self.0.mode)?;
+        Ok(Self::mapped(map, file, path.clone(), self.0.mode))
+    }
+
+    /// Sleeps while the 32-bit word at `offset` is `expected`, until a wake or `until`.
+    pub(crate) fn futex_wait(&self, offset: usize, expected: u32, until: Instant) -> Result<(), Errno> {
+        const NANOS: u64 = 1_000_000_000;
+        let Some(word) = self.futex(offset) else { return Ok(()) };
+        let nanos = until.as_nanos();
+        let at = Timespec {
+            tv_sec: i64::try_from(nanos / NANOS).unwrap_or(i64::MAX),
+            tv_nsec: i64::try_from(nanos % NANOS).unwrap_or(0),
+        };
+        // FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time; no PRIVATE flag: other processes wake us.
+        let outcome = futex::wait_bitset(word, futex::Flags::empty(), expected, Some(&at), NonZeroU32::MAX);
+        match outcome {
+            // The word has changed, a signal handler ran, or time is up: the caller looks again.
+            Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Wakes up to `count` sleepers at the word.
+    pub(crate) fn futex_wake(&self, offset: usize, count: u32) -> Result<(), Errno> {
+        let Some(word) = self.futex(offset) else { return Ok(()) };
+        futex::wake(word, futex::Flags::empty(), count).map(|_| ())
+    }
+
+    /// The address of a futex; `None` if it is no aligned word of the mapping.
+    fn futex(&self, offset: usize) -> Option<&AtomicU32> {
+        let end = offset.checked_add(size_of::<u32>())?;
+        if !offset.is_multiple_of(align_of::<AtomicU32>()) || end > self.0.map.len() {
+            return None;
+        }
+        // SAFETY: inside the mapping, as checked.
+        let word = unsafe { self.0.map.as_mut_ptr().add(offset) };
+        // SAFETY: aligned, because a mapping begins at a page and `offset` is a multiple of 4; it lives as long as `self`;
+        // everybody accesses these bytes atomically. The reference only names the futex: it never loads or stores.
+        Some(unsafe { AtomicU32::from_ptr(word.cast()) })
     }
 
     pub(crate) fn open(name: &Name, mode: Mode) -> Result<Self, Error> {
@@ -100,7 +164,7 @@ pub(crate) fn reserve(file: &File, len: usize, path: &Path) -> Result<(), Error>
         match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len as u64) {
             Ok(()) => return Ok(()),
             // A large reservation is interrupted by signals and starts again.
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Err(errno) => return Err(Error::system("fallocate", path, errno)),
         }
     }
@@ -176,7 +240,7 @@ unsafe impl Segment for LinuxSegment {
                 let _ = rustix::fs::flock(&self.0.file, FlockOperation::Unlock);
                 false
             }
-            Err(errno) => errno == rustix::io::Errno::WOULDBLOCK,
+            Err(errno) => errno == Errno::WOULDBLOCK,
         }
     }
 }
@@ -199,7 +263,7 @@ mod tests {
     #[test]
     fn the_lock_is_taken_once_until_every_clone_of_its_handle_is_dropped() {
         let name = Name::new(&format!("strait-lock-{}", std::process::id())).unwrap();
-        let segment = LinuxSegment::create(&name, 4096, Access::default()).unwrap();
+        let segment = LinuxSegment::create(&name, 4096, Access::default(), &mut |_| ()).unwrap();
         let other = LinuxSegment::open(&name, Mode::ReadWrite).unwrap();
         let looking = LinuxSegment::open(&name, Mode::ReadOnly).unwrap();
         std::fs::remove_file(segment.path()).unwrap();

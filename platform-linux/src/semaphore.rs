@@ -2,15 +2,10 @@
 //!
 //! Unlike `sem_timedwait(3)` it waits by the monotonic clock and goes on after a signal; unlike musl's own it can be
 //! shared with glibc programs.
-#![expect(unsafe_code, reason = "the futex's word is an address")]
 
-use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::atomic::AtomicU32;
 
-use rustix::fs::Timespec;
 use rustix::io::Errno;
-use rustix::thread::futex;
 use strait_core::name::Name;
 use strait_core::platform::{Access, Segment as _, Signal};
 use strait_core::semaphore::{Futex, PostError, Semaphore};
@@ -75,36 +70,18 @@ impl LinuxSemaphore {
     fn words(&self) -> &Semaphore {
         view(&self.segment, 0).expect("length checked in `open_file`, mappings are page-aligned")
     }
-
-    fn word(&self) -> &AtomicU32 {
-        let address = self.segment.base().cast::<u32>().as_ptr();
-        // SAFETY: the mapping is page-aligned, at least 32 bytes long and lives as long as `self`; everybody accesses
-        // these bytes atomically. The reference only names the futex: it is never used to load or store.
-        unsafe { AtomicU32::from_ptr(address) }
-    }
 }
 
 impl Futex for LinuxSemaphore {
     type Error = Errno;
 
     fn sleep(&self, until: Instant) -> Result<(), Errno> {
-        const NANOS: u64 = 1_000_000_000;
-        let nanos = until.as_nanos();
-        let at = Timespec {
-            tv_sec: i64::try_from(nanos / NANOS).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(nanos % NANOS).unwrap_or(0),
-        };
-        // FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time; no PRIVATE flag: other processes wake us.
-        let outcome = futex::wait_bitset(self.word(), futex::Flags::empty(), 0, Some(&at), NonZeroU32::MAX);
-        match outcome {
-            // A permit came in between, a signal handler ran, or time is up: the caller looks again.
-            Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => Ok(()),
-            Err(errno) => Err(errno),
-        }
+        // The permits are the first four bytes.
+        self.segment.futex_wait(0, 0, until)
     }
 
     fn wake_one(&self) -> Result<(), Errno> {
-        futex::wake(self.word(), futex::Flags::empty(), 1).map(|_| ())
+        self.segment.futex_wake(0, 1)
     }
 
     fn now(&self) -> Instant {

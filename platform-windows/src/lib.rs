@@ -45,7 +45,7 @@ pub use process::ProcessWatch;
 pub use segment::WindowsSegment;
 pub use semaphore::WindowsSemaphore;
 use strait_core::name::Name;
-use strait_core::platform::{Access, Clock, Liveness, LockState, Pid, Platform, WaitPolicy};
+use strait_core::platform::{Access, Clock, Fate, Identity, Liveness, LockState, Pid, Platform, WaitPolicy};
 use strait_core::time::Instant;
 
 // Between processes a 64-bit atomic must be one instruction; a fallback's lock would be this process's own.
@@ -132,6 +132,14 @@ impl Liveness for Windows {
     fn watch(&self, pid: Pid) -> ProcessWatch {
         ProcessWatch::new(pid)
     }
+
+    fn identity(&self) -> Identity {
+        process::identity()
+    }
+
+    fn fate(&self, identity: Identity) -> Fate {
+        process::fate(identity)
+    }
 }
 
 impl Platform for Windows {
@@ -143,6 +151,28 @@ impl Platform for Windows {
     fn create_segment(&self, name: &Name, len: usize, access: Access) -> Result<WindowsSegment, Error> {
         WindowsSegment::create(name, len, access)
     }
+
+    fn reopen_segment(&self, _segment: &WindowsSegment, name: &Name) -> Result<WindowsSegment, Error> {
+        // A name stays with its object here for as long as somebody holds it.
+        WindowsSegment::open(name, sys::Mode::ReadWrite)
+    }
+
+    fn page_size(&self) -> usize {
+        4096
+    }
+
+    fn sleep_until(&self, until: Instant) {
+        std::thread::sleep(until.saturating_since(self.now()));
+    }
+
+    /// Windows wakes by address within one process only: the word is looked at once a millisecond.
+    fn park(&self, segment: &WindowsSegment, offset: usize, expected: u32, until: Instant) {
+        while self.now() < until && segment.word(offset) == Some(expected) {
+            std::thread::sleep(until.saturating_since(self.now()).min(Duration::from_millis(1)));
+        }
+    }
+
+    fn unpark_all(&self, _segment: &WindowsSegment, _offset: usize) {}
 
     fn open_segment(&self, name: &Name) -> Result<WindowsSegment, Error> {
         WindowsSegment::open(name, sys::Mode::ReadWrite)

@@ -5,7 +5,7 @@ use std::os::windows::io::OwnedHandle;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use strait_core::platform::{Pid, Watch};
+use strait_core::platform::{Fate, Identity, Pid, Watch};
 use strait_core::time::Instant;
 use windows_sys::Win32::Foundation::ERROR_ACCESS_DENIED;
 
@@ -63,6 +63,17 @@ impl Ticket {
             Found::Nothing => false,
         }
     }
+}
+
+/// This process.
+pub(crate) fn identity() -> Identity {
+    Identity { pid: Pid(u64::from(std::process::id())), born: Ticket::this().0, realm: 0 }
+}
+
+/// What has become of a process.
+pub(crate) fn fate(identity: Identity) -> Fate {
+    let ticket = Ticket(identity.born);
+    if u64::from(ticket.pid()) == identity.pid.0 && ticket.is_alive() { Fate::Runs } else { Fate::Gone }
 }
 
 /// A process kept in view. Its handle keeps its number from being given to another.

@@ -4,6 +4,7 @@
 use std::io;
 use std::os::windows::io::OwnedHandle;
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -93,6 +94,15 @@ impl Mapping {
 }
 
 impl WindowsSegment {
+    /// The 32-bit word at `offset`; `None` if it is no aligned word of the mapping.
+    pub(crate) fn word(&self, offset: usize) -> Option<u32> {
+        if offset % 4 != 0 || offset.checked_add(4)? > self.0.view.len() / 8 * 8 {
+            return None;
+        }
+        let both = self.0.view.word(offset / 8).load(Ordering::Acquire);
+        u32::try_from(both >> (offset % 8 * 8) & u64::from(u32::MAX)).ok()
+    }
+
     pub(crate) fn create(name: &Name, len: usize, access: Access) -> Result<Self, Error> {
         let namespace = Namespace::of(name, access)?;
         // First: who finds the segment finds its companion.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::hqq;
 use crate::zerobuffer::duplex::{CallError, ConnectError as ChannelError, ServeError};
 use crate::zerobuffer::{ConnectError, CreateError, MetadataError, RecvError, SendError};
 
@@ -33,6 +34,15 @@ pub enum Error {
     /// A request over a duplex channel.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// Making or opening a link.
+    #[error(transparent)]
+    LinkOpen(#[from] hqq::OpenError),
+    /// Sending over a link.
+    #[error(transparent)]
+    LinkSend(#[from] hqq::SendError),
+    /// Receiving from a link.
+    #[error(transparent)]
+    LinkRecv(#[from] hqq::RecvError),
 }
 
 /// This crate's results.
@@ -85,6 +95,22 @@ impl Error {
                 CallError::ServerGone { .. } | CallError::OutOfStep { .. } => ErrorKind::Disconnected,
                 CallError::UnknownSequence { .. } | CallError::BadShare { .. } => ErrorKind::Peer,
             },
+            Self::LinkOpen(error) => match error {
+                hqq::OpenError::BadName { .. } | hqq::OpenError::Geometry { .. } => ErrorKind::Usage,
+                hqq::OpenError::Attach { .. } => ErrorKind::Peer,
+                hqq::OpenError::Os { .. } => ErrorKind::System,
+                _ => ErrorKind::Disconnected,
+            },
+            Self::LinkSend(error) => match error {
+                hqq::SendError::Full | hqq::SendError::Timeout => ErrorKind::Flow,
+                hqq::SendError::Corrupt(_) | hqq::SendError::Truncated { .. } => ErrorKind::Peer,
+                _ => ErrorKind::Usage,
+            },
+            Self::LinkRecv(error) => match error {
+                hqq::RecvError::Empty | hqq::RecvError::Timeout => ErrorKind::Flow,
+                hqq::RecvError::TooManyHandles { .. } => ErrorKind::Usage,
+                _ => ErrorKind::Peer,
+            },
         }
     }
 
@@ -98,6 +124,16 @@ impl Error {
                     ConnectError::BufferNotFound { .. }
                         | ConnectError::NotReady { .. }
                         | ConnectError::Unsettled { .. }
+                )
+                | Self::LinkOpen(hqq::OpenError::NotFound { .. } | hqq::OpenError::Busy { .. })
+                | Self::LinkSend(hqq::SendError::Full | hqq::SendError::Timeout)
+                | Self::LinkRecv(
+                    hqq::RecvError::Empty
+                        | hqq::RecvError::Timeout
+                        | hqq::RecvError::WrongBuffer { .. }
+                        | hqq::RecvError::InvalidLen { .. }
+                        | hqq::RecvError::UnexpectedOp { .. }
+                        | hqq::RecvError::Peer { .. }
                 )
                 | Self::Channel(ChannelError::ServerNotFound { .. } | ChannelError::Unsettled { .. })
         )
@@ -150,8 +186,14 @@ fn recv_kind(error: &RecvError) -> ErrorKind {
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {
-            Error::Recv(RecvError::Timeout { .. }) => io::ErrorKind::TimedOut,
-            Error::Recv(RecvError::Empty) => io::ErrorKind::WouldBlock,
+            Error::Recv(RecvError::Timeout { .. })
+            | Error::LinkRecv(hqq::RecvError::Timeout)
+            | Error::LinkSend(hqq::SendError::Timeout) => io::ErrorKind::TimedOut,
+            Error::Recv(RecvError::Empty)
+            | Error::LinkRecv(hqq::RecvError::Empty)
+            | Error::LinkSend(hqq::SendError::Full) => io::ErrorKind::WouldBlock,
+            Error::LinkOpen(hqq::OpenError::NotFound { .. }) => io::ErrorKind::NotFound,
+            Error::LinkOpen(hqq::OpenError::AlreadyExists { .. }) => io::ErrorKind::AlreadyExists,
             Error::Recv(RecvError::EndOfStream) => io::ErrorKind::UnexpectedEof,
             Error::Send(SendError::BufferFull { .. }) => io::ErrorKind::TimedOut,
             Error::Connect(ConnectError::BufferNotFound { .. }) => io::ErrorKind::NotFound,

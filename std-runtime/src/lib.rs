@@ -16,6 +16,7 @@
 //! | module | protocol | what it moves |
 //! |---|---|---|
 //! | [`zerobuffer`] | ZeroBuffer v1 | frames through a ring, one writer, one reader; peers in C++, C#, Python |
+//! | [`hqq`] | HQQ | messages through links with many senders and many receivers, a slot each |
 //! | [`zerobuffer::duplex`] | ZeroBuffer duplex | requests and responses over two such rings |
 //!
 //! | feature | adds |
@@ -27,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod hqq;
 mod os;
 pub mod zerobuffer;
 

@@ -1,10 +1,55 @@
 //! HQQ: packets through two lock-free rings, each with a buffer per slot.
 //!
+//! ```text
+//!  Link          Producer, Consumer          by name, with a platform: waiting, recovery
+//!    │           SlotMut, Slot               guards: commit or tombstone, read and release
+//!  Lane          ring + buffers + bells      one direction; slot i owns buffer i
+//!    │
+//!  mpmc::Ring    whose turn it is
+//! ```
+//!
+//! | file | question |
+//! |---|---|
+//! | `layout`, `superblock`, `regions` | where everything stands, and whether a segment is a link |
+//! | `extension` | what Strait ends share beyond the protocol |
+//! | `link`, `base` | who takes part, on which side |
+//! | `wait` | how one waits |
+//! | `recovery` | what becomes of what the dead held |
+//!
 //! Source: the HQQ protocol document (seed profile) and gosuda/HQQ at fb15cd8 (superblock profile).
 
+mod base;
+mod consumer;
+mod error;
+pub(crate) mod extension;
 mod features;
+mod incoming;
+mod lane;
+mod layout;
+mod lend;
+mod link;
 mod numbers;
+mod outgoing;
 pub mod packet;
+mod port;
+mod producer;
+pub(crate) mod recovery;
+mod regions;
+pub mod session;
+pub mod superblock;
+mod wait;
 
+pub use base::Recovered;
+pub use consumer::Consumer;
+pub use error::{OpenError, RecvError, Role, SendError};
+pub use extension::{EXTENSION_LEN, PARTICIPANTS};
 pub use features::{Capabilities, Features};
+pub use incoming::{Slot, Slots};
+pub use layout::{Geometry, GeometryError, MIN_SLOT_LEN, Plan, Side};
+pub use link::{Creation, Link};
 pub use numbers::{ChunkFlags, ErrorCode, OpCode, Profile, Version};
+pub use outgoing::{SlotMut, SlotsMut};
+pub use port::Port;
+pub use producer::{Counts, Producer};
+pub use regions::{AttachError, Expected};
+pub use wait::Sleeper;

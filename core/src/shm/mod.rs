@@ -15,6 +15,7 @@ mod static_segment;
 pub mod view;
 
 pub(crate) use bytes::Span;
+pub(crate) use view::Table;
 #[cfg(not(all(test, loom)))]
 pub use static_segment::StaticSegment;
 pub use view::{SharedLayout, ViewError, view};

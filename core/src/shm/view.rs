@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "the one place where shared memory becomes a typed reference")]
 
 use core::marker::PhantomData;
+use core::ptr::NonNull;
 
 use crate::platform::Segment;
 
@@ -17,6 +18,16 @@ unsafe impl SharedLayout for crate::semaphore::Semaphore {}
 unsafe impl SharedLayout for crate::zerobuffer::Oieb {}
 // SAFETY: repr(C), 136 shared words, naturally aligned; its file asserts the layout.
 unsafe impl SharedLayout for crate::zerobuffer::share::ShareTable {}
+// SAFETY: repr(C), 32 shared words; its file asserts the layout.
+unsafe impl SharedLayout for crate::mpmc::RingHeader {}
+// SAFETY: repr(C), nine shared words; its file asserts the layout.
+unsafe impl SharedLayout for crate::mpmc::Slot {}
+// SAFETY: repr(C), eight shared words; its file asserts the layout.
+unsafe impl SharedLayout for crate::hqq::superblock::Superblock {}
+// SAFETY: repr(C), shared words without padding; its file asserts the layout.
+unsafe impl SharedLayout for crate::hqq::extension::ExtensionHeader {}
+// SAFETY: repr(C), eight shared words; its file asserts the layout.
+unsafe impl SharedLayout for crate::hqq::extension::Participant {}
 
 /// Why a struct cannot be seen at an offset of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +96,63 @@ impl<S: Segment, T: SharedLayout> Headed<S, T> {
     }
 }
 
+/// A power of two of `T`s that follow each other in a segment, checked once.
+///
+/// Keeps the address beside the segment: asking a segment for its base at every access costs two loads.
+#[derive(Debug)]
+pub(crate) struct Table<S, T> {
+    first: NonNull<T>,
+    mask: usize,
+    // Last: keeps the memory at its address for as long as the table lives.
+    segment: S,
+}
+
+// SAFETY: `first` is only turned into shared references to words that everybody accesses atomically, in memory that
+// `segment` keeps; so the table may go where the segment may.
+unsafe impl<S: Send, T: SharedLayout> Send for Table<S, T> {}
+// SAFETY: as above.
+unsafe impl<S: Sync, T: SharedLayout> Sync for Table<S, T> {}
+
+impl<S: Clone, T> Clone for Table<S, T> {
+    fn clone(&self) -> Self {
+        Self { first: self.first, mask: self.mask, segment: self.segment.clone() }
+    }
+}
+
+impl<S: Segment, T: SharedLayout> Table<S, T> {
+    /// The `count` values at `offset`; a `count` that is no power of two is rounded down to one.
+    ///
+    /// # Errors
+    /// [`ViewError`] if they do not lie wholly inside, are not aligned, or are none.
+    pub(crate) fn new(segment: S, offset: usize, count: usize) -> Result<Self, ViewError> {
+        let count = if count == 0 { 0 } else { 1 << count.ilog2() };
+        let wanted = size_of::<T>().saturating_mul(count);
+        let error = ViewError { offset, wanted, align: align_of::<T>(), len: segment.len() };
+        let end = offset.checked_add(wanted).ok_or(error)?;
+        let first = view::<T, S>(&segment, offset).map_err(|_| error)?;
+        if end > segment.len() || count == 0 {
+            return Err(error);
+        }
+        Ok(Self { first: NonNull::from(first), mask: count - 1, segment })
+    }
+
+    /// The value at `index` modulo the count.
+    #[inline]
+    pub(crate) fn at(&self, index: usize) -> &T {
+        // SAFETY: `index & mask` is below the count that `new` has checked to lie inside the segment.
+        let at = unsafe { self.first.add(index & self.mask) };
+        // SAFETY:
+        // - aligned and inside, because the first is and a `T`'s size is a multiple of its alignment;
+        // - `T: SharedLayout` has only atomic fields, so any bytes are a value and writes by others are no races;
+        // - `segment`, which `self` owns, keeps the memory at this address (`Segment`'s contract).
+        unsafe { at.as_ref() }
+    }
+
+    pub(crate) fn segment(&self) -> &S {
+        &self.segment
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -95,6 +163,18 @@ mod tests {
     struct Two([SharedU64; 2]);
     // SAFETY: repr(C), two shared words.
     unsafe impl SharedLayout for Two {}
+
+    #[test]
+    fn a_table_lies_wholly_inside() {
+        let segment = HeapSegment::new(128);
+        let table = Table::<_, Two>::new(segment.clone(), 16, 4).unwrap();
+        assert_eq!(core::ptr::from_ref(table.at(5)), core::ptr::from_ref(table.at(1)));
+        let offset = core::ptr::from_ref(table.at(3)).addr() - segment.base().as_ptr().addr();
+        assert_eq!(offset, 16 + 3 * 16);
+        for (offset, count) in [(80, 4), (0, 0), (1, 2), (0, 16), (usize::MAX, 1), (0, usize::MAX)] {
+            assert!(Table::<_, Two>::new(segment.clone(), offset, count).is_err(), "{offset} {count}");
+        }
+    }
 
     #[test]
     fn a_view_lies_wholly_inside_and_aligned() {

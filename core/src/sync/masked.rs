@@ -48,6 +48,11 @@ impl AtomicU64 {
     }
 
     #[inline]
+    pub(super) fn swap(&self, value: u64, _order: Ordering) -> u64 {
+        critical_section::with(|cs| self.0.borrow(cs).replace(value))
+    }
+
+    #[inline]
     pub(super) fn fetch_add(&self, value: u64, _order: Ordering) -> u64 {
         critical_section::with(|cs| {
             let word = self.0.borrow(cs);
@@ -73,6 +78,7 @@ mod tests {
         }
         assert_eq!(masked.fetch_add(2, order), native.fetch_add(2, order));
         assert_eq!(masked.load(order), native.load(order));
+        assert_eq!(masked.swap(11, order), native.swap(11, order));
         masked.store(5, order);
         assert_eq!(masked.load(order), 5);
     }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+pub(super) use crate::backoff::{Backoff, Spun};
 use crate::platform::{Clock, Signal, WaitPolicy};
 use crate::sync::spin_loop;
 use crate::time::{Deadline, Instant};
@@ -39,67 +40,6 @@ impl Pace {
             }
         }
     }
-}
-
-/// Polls that take about a microsecond.
-const SHORT_SPIN: u32 = 16;
-
-/// Spins and yields before blocking, within a [`WaitPolicy`].
-#[derive(Debug)]
-pub(super) struct Backoff {
-    policy: WaitPolicy,
-    spins: u32,
-}
-
-impl Backoff {
-    pub(super) fn new(policy: WaitPolicy) -> Self {
-        Self { policy, spins: policy.max_spins }
-    }
-
-    pub(super) fn set_policy(&mut self, policy: WaitPolicy) {
-        *self = Self::new(policy);
-    }
-
-    /// Goes by `policy` from now on; what was learned within the same one is kept.
-    pub(super) fn follow(&mut self, policy: WaitPolicy) {
-        if self.policy != policy {
-            self.set_policy(policy);
-        }
-    }
-
-    /// Spinning paid, or would have paid: spin twice as long next time.
-    fn grow(&mut self) {
-        self.spins = self.spins.saturating_mul(2).clamp(self.policy.min_spins, self.policy.max_spins);
-    }
-
-    /// Polls `ready` without blocking; how soon it was, if at all.
-    pub(super) fn spin<C: Clock>(&mut self, clock: &C, mut ready: impl FnMut() -> bool) -> Spun {
-        for polls in 0..self.spins {
-            if ready() {
-                self.grow();
-                return if polls < SHORT_SPIN { Spun::AtOnce } else { Spun::Ready };
-            }
-            spin_loop();
-        }
-        for _ in 0..self.policy.yields {
-            clock.yield_now();
-            if ready() {
-                self.grow();
-                return Spun::Ready;
-            }
-        }
-        self.spins = (self.spins / 2).max(self.policy.min_spins);
-        Spun::InVain
-    }
-}
-
-/// How a spin ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spun {
-    /// Within [`SHORT_SPIN`] polls.
-    AtOnce,
-    Ready,
-    InVain,
 }
 
 /// What a look at the other end found, before blocking.

@@ -1,0 +1,175 @@
+//! Claimed slots: read in place, released when dropped.
+
+use core::ops::Deref;
+
+use super::error::RecvError;
+use super::layout::Geometry;
+use super::numbers::{OpCode, Profile};
+use super::packet::{Operation, Packet};
+use super::port::Port;
+use crate::mpmc::ConsumerTurn;
+
+/// A claimed slot: its packet, and the bytes it says are in its buffer. Dropping it gives the slot back to senders.
+///
+/// Forgetting it (`mem::forget`) stops senders when they come to this slot again, until the handle's process has ended;
+/// that is not unsound.
+#[derive(Debug)]
+pub struct Slot<'c, T: Port> {
+    port: &'c T,
+    packet: Packet,
+    buffer: usize,
+    len: usize,
+    /// Taken by the end of the guard.
+    turn: Option<ConsumerTurn>,
+}
+
+impl<'c, T: Port> Slot<'c, T> {
+    #[inline]
+    pub(super) fn new(port: &'c T, turn: ConsumerTurn, packet: Packet, buffer: usize, len: usize) -> Self {
+        Self { port, packet, buffer, len, turn: Some(turn) }
+    }
+
+    /// The packet, as it was when the slot was claimed.
+    pub fn packet(&self) -> &Packet {
+        &self.packet
+    }
+}
+
+impl<T: Port> Deref for Slot<'_, T> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        let Some(turn) = &self.turn else { return &[] };
+        self.port.lane().claimed(turn, self.buffer, self.len)
+    }
+}
+
+impl<T: Port> AsRef<[u8]> for Slot<'_, T> {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl<T: Port> Drop for Slot<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(turn) = self.turn.take() {
+            self.port.release(turn);
+        }
+    }
+}
+
+/// Several claimed slots, read one after another; each goes back when the next is asked for, the rest, unread, when this
+/// is dropped. Sleeping senders are woken then.
+#[derive(Debug)]
+pub struct Slots<'c, T: Port> {
+    port: &'c mut T,
+    turn: ConsumerTurn,
+    current: Option<ConsumerTurn>,
+}
+
+impl<'c, T: Port> Slots<'c, T> {
+    #[inline]
+    pub(super) fn new(port: &'c mut T, turn: ConsumerTurn) -> Self {
+        Self { port, turn, current: None }
+    }
+
+    /// Slots left, tombstones among them.
+    pub fn len(&self) -> usize {
+        // At most 255.
+        usize::try_from(self.turn.count()).unwrap_or(0)
+    }
+
+    /// Whether none is left.
+    pub fn is_empty(&self) -> bool {
+        self.turn.count() == 0
+    }
+
+    /// The bytes of the next message; `None` at the end. Tombstones are skipped.
+    ///
+    /// # Errors
+    /// What the packet is wrong about; the one after it comes with the next call.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "what it lends ends with the next call: no iterator can"
+    )]
+    #[inline]
+    pub fn next(&mut self) -> Option<Result<&[u8], RecvError>> {
+        // Bounded by the batch.
+        let (buffer, len) = loop {
+            if let Some(done) = self.current.take() {
+                self.port.lane().release_quietly(done);
+            }
+            let turn = self.turn.take_first()?;
+            let lane = self.port.lane();
+            let packet = lane.packet(&turn);
+            let meaning = interpret(&packet, lane.ring().index(turn.position()) as u64, lane.geometry());
+            self.current = Some(turn);
+            match meaning {
+                Meaning::Data { buffer, len } => break (buffer, len),
+                Meaning::Tombstone => self.port.count_sent(None),
+                Meaning::Wrong(error) => return Some(Err(error)),
+            }
+        };
+        self.port.count_sent(Some(len));
+        let turn = self.current.as_ref()?;
+        Some(Ok(self.port.lane().claimed(turn, buffer, len)))
+    }
+}
+
+impl<T: Port> Drop for Slots<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(done) = self.current.take() {
+            self.port.lane().release_quietly(done);
+        }
+        while let Some(turn) = self.turn.take_first() {
+            self.port.lane().release_quietly(turn);
+        }
+        self.port.wake_producers();
+    }
+}
+
+/// What a packet means on a standard link.
+pub(super) enum Meaning {
+    /// `len` bytes in buffer `buffer`, both checked.
+    Data {
+        buffer: usize,
+        len: usize,
+    },
+    Tombstone,
+    Wrong(RecvError),
+}
+
+/// What the packet in slot `slot` means. Every number is the peer's.
+#[inline]
+pub(super) fn interpret(packet: &Packet, slot: u64, geometry: &Geometry) -> Meaning {
+    let [_, _, buffer, len, ..] = packet.0;
+    let slot_len = geometry.slot_len();
+    if packet.opcode() == OpCode::COPY && (1..=slot_len).contains(&len) {
+        let owned = match geometry.profile() {
+            Profile::Superblock => buffer == slot,
+            // The first implementation counted buffers apart from slots.
+            Profile::Seed => buffer < geometry.slots(),
+        };
+        if owned && let (Ok(buffer), Ok(len)) = (usize::try_from(buffer), usize::try_from(len)) {
+            return Meaning::Data { buffer, len };
+        }
+        return Meaning::Wrong(RecvError::WrongBuffer { slot, buffer });
+    }
+    interpret_rest(packet, geometry)
+}
+
+#[cold]
+fn interpret_rest(packet: &Packet, geometry: &Geometry) -> Meaning {
+    match packet.parse(geometry.profile()) {
+        Ok(Operation::Tombstone { .. }) => Meaning::Tombstone,
+        Ok(Operation::Copy { len: 0, .. }) if geometry.profile() == Profile::Seed => Meaning::Tombstone,
+        Ok(Operation::Copy { len, .. }) => {
+            Meaning::Wrong(RecvError::InvalidLen { len, slot_len: geometry.slot_len() })
+        }
+        Ok(Operation::Error { context, code }) => Meaning::Wrong(RecvError::Peer { context, code }),
+        Ok(_) | Err(_) => Meaning::Wrong(RecvError::UnexpectedOp { opcode: packet.opcode() }),
+    }
+}

@@ -1,0 +1,222 @@
+//! One direction of a link: a ring, and a buffer for each of its slots.
+
+use super::extension::{Bell, ExtensionHeader, Sleep, Waits};
+use super::layout::Geometry;
+use super::lend;
+use super::packet::Packet;
+use crate::mpmc::{
+    self, ConsumerTurn, HEADER_LEN, Journal, ProducerTurn, Ring, RingHeader, RingMemory, Slot, TurnError,
+};
+use crate::platform::Segment;
+use crate::shm::{Span, Table, ViewError};
+
+/// A ring's words in a segment.
+#[derive(Clone, Debug)]
+pub(super) struct LaneMemory<S> {
+    header: Table<S, RingHeader>,
+    slots: Table<S, Slot>,
+}
+
+impl<S: Segment> RingMemory for LaneMemory<S> {
+    #[inline]
+    fn header(&self) -> &RingHeader {
+        self.header.at(0)
+    }
+
+    #[inline]
+    fn slot(&self, index: usize) -> &Slot {
+        self.slots.at(index)
+    }
+}
+
+/// One direction of a link.
+#[derive(Clone, Debug)]
+#[expect(unnameable_types, reason = "reached through the sealed `Port`, named by nobody outside")]
+pub struct Lane<S> {
+    ring: Ring<LaneMemory<S>>,
+    index: usize,
+    geometry: Geometry,
+    /// Offset of the buffers, bytes.
+    pool: usize,
+    /// Bytes of one.
+    slot_len: usize,
+    extension: Option<Table<S, ExtensionHeader>>,
+}
+
+/// Whether a lane is made or found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Make {
+    Initialise,
+    Attach,
+}
+
+/// Why a lane cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LaneError {
+    View(ViewError),
+    Ring(mpmc::AttachError),
+}
+
+impl<S: Segment> Lane<S> {
+    /// Lane `index` of `segment`.
+    pub(super) fn new(
+        segment: &S,
+        geometry: Geometry,
+        index: usize,
+        make: Make,
+        extension: Option<Table<S, ExtensionHeader>>,
+    ) -> Result<Self, LaneError> {
+        let plan = geometry.plan();
+        let [first, second] = plan.rings;
+        let ring = if index == 0 { first } else { second };
+        let [first, second] = plan.buffers;
+        let pool = if index == 0 { first } else { second };
+        // They fit: the plan was computed with them.
+        let slots = usize::try_from(geometry.slots()).unwrap_or(usize::MAX);
+        let slot_len = usize::try_from(geometry.slot_len()).unwrap_or(usize::MAX);
+        let memory = LaneMemory {
+            header: Table::new(segment.clone(), ring, 1).map_err(LaneError::View)?,
+            slots: Table::new(segment.clone(), ring + HEADER_LEN, slots).map_err(LaneError::View)?,
+        };
+        let ring = match make {
+            Make::Initialise => Ring::initialise(memory, geometry.slots()),
+            Make::Attach => Ring::attach(memory, geometry.slots()),
+        };
+        let ring = ring.map_err(LaneError::Ring)?;
+        Ok(Self { ring, index, geometry, pool, slot_len, extension })
+    }
+
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    pub(super) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    pub(super) fn ring(&self) -> &Ring<LaneMemory<S>> {
+        &self.ring
+    }
+
+    /// Bytes of a slot's buffer.
+    #[inline]
+    pub(super) fn slot_len(&self) -> usize {
+        self.slot_len
+    }
+
+    /// The buffer at `index` modulo the slots.
+    #[inline]
+    pub(super) fn buffer(&self, index: usize) -> Span<'_> {
+        let index = self.ring.index(index as u64);
+        let segment = self.ring.memory().slots.segment();
+        // Cannot overflow or lie outside: the plan was checked against the segment. No bytes otherwise.
+        Span::new(segment, self.pool + index * self.slot_len, self.slot_len).unwrap_or_else(|_| Span::empty())
+    }
+
+    #[inline]
+    pub(super) fn try_reserve(&self, most: u64, journal: &impl Journal) -> Result<ProducerTurn, TurnError> {
+        self.ring.try_reserve(most, journal)
+    }
+
+    #[inline]
+    pub(super) fn try_claim(&self, most: u64, journal: &impl Journal) -> Result<ConsumerTurn, TurnError> {
+        self.ring.try_claim(most, journal)
+    }
+
+    /// Whether a claim is worth while.
+    #[inline]
+    pub(super) fn has_data(&self) -> bool {
+        let (head, _) = self.ring.positions();
+        self.ring.sequence_at(head) == head.wrapping_add(1)
+    }
+
+    /// Whether a reservation is worth while.
+    #[inline]
+    pub(super) fn has_space(&self) -> bool {
+        let (_, tail) = self.ring.positions();
+        self.ring.sequence_at(tail) == tail
+    }
+
+    /// Whether somebody has taken the slot that `waits` depends on and not given it back.
+    pub(super) fn is_stuck(&self, waits: Waits) -> bool {
+        let (head, tail) = self.ring.positions();
+        match waits {
+            Waits::Data => head != tail && !self.has_data(),
+            Waits::Space => tail.wrapping_sub(head) < self.ring.capacity() && !self.has_space(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn bell(&self, waits: Waits) -> Option<&Bell> {
+        self.extension.as_ref().map(|extension| extension.at(0).bell(self.index, waits))
+    }
+
+    /// Publishes `packet`, and wakes consumers that sleep.
+    #[inline]
+    pub(super) fn publish(&self, turn: ProducerTurn, packet: Packet, sleepers: &impl Sleep) {
+        match self.bell(Waits::Data).filter(|bell| bell.was_used()) {
+            None => self.ring.publish(turn, packet.0),
+            Some(bell) => {
+                self.ring.publish_and_fence(turn, packet.0);
+                bell.ring(sleepers);
+            }
+        }
+    }
+
+    /// Publishes one of several: [`ring_data`](Self::ring_data) follows the last.
+    #[inline]
+    pub(super) fn publish_quietly(&self, turn: ProducerTurn, packet: Packet) {
+        self.ring.publish(turn, packet.0);
+    }
+
+    /// Releases the slot, and wakes producers that sleep.
+    #[inline]
+    pub(super) fn release(&self, turn: ConsumerTurn, sleepers: &impl Sleep) {
+        match self.bell(Waits::Space).filter(|bell| bell.was_used()) {
+            None => self.ring.release(turn),
+            Some(bell) => {
+                self.ring.release_and_fence(turn);
+                bell.ring(sleepers);
+            }
+        }
+    }
+
+    /// Releases one of several: [`ring_bell`](Self::ring_bell) follows the last.
+    #[inline]
+    pub(super) fn release_quietly(&self, turn: ConsumerTurn) {
+        self.ring.release(turn);
+    }
+
+    /// Wakes who waits for what was published or released quietly.
+    #[inline]
+    pub(super) fn ring_bell(&self, waits: Waits, sleepers: &impl Sleep) {
+        if let Some(bell) = self.bell(waits).filter(|bell| bell.was_used()) {
+            crate::sync::full_fence();
+            bell.ring(sleepers);
+        }
+    }
+
+    /// The packet of the first slot of a turn.
+    #[inline]
+    pub(super) fn packet(&self, turn: &ConsumerTurn) -> Packet {
+        Packet(self.ring.read(turn))
+    }
+
+    /// The buffer of the first slot of a turn, to be filled.
+    #[inline]
+    pub(super) fn reserved<'a>(&'a self, turn: &'a mut ProducerTurn) -> &'a mut [u8] {
+        lend::reserved(self, turn)
+    }
+
+    /// The same, to be looked at.
+    #[inline]
+    pub(super) fn reserved_so_far<'a>(&'a self, turn: &'a ProducerTurn) -> &'a [u8] {
+        lend::reserved_so_far(self, turn)
+    }
+
+    /// The first `len` bytes of the buffer of the first slot of a turn; none if that is more than it has.
+    #[inline]
+    pub(super) fn claimed<'a>(&'a self, turn: &'a ConsumerTurn, buffer: usize, len: usize) -> &'a [u8] {
+        lend::claimed(self, turn, buffer, len)
+    }
+}
