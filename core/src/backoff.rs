@@ -39,6 +39,11 @@ impl Backoff {
         self.spins = self.spins.saturating_mul(2).clamp(self.policy.min_spins, self.policy.max_spins);
     }
 
+    /// Spinning did not pay: spin half as long next time.
+    fn shrink(&mut self) {
+        self.spins = (self.spins / 2).max(self.policy.min_spins);
+    }
+
     /// Polls `ready` without blocking; how soon it was, if at all.
     pub(crate) fn spin<C: Clock>(&mut self, clock: &C, mut ready: impl FnMut() -> bool) -> Spun {
         for polls in 0..self.spins {
@@ -51,11 +56,12 @@ impl Backoff {
         for _ in 0..self.policy.yields {
             clock.yield_now();
             if ready() {
-                self.grow();
+                // The spin before it was in vain: on one processor the other end runs only when we do not.
+                self.shrink();
                 return Spun::Ready;
             }
         }
-        self.spins = (self.spins / 2).max(self.policy.min_spins);
+        self.shrink();
         Spun::InVain
     }
 }

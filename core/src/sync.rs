@@ -13,6 +13,8 @@ mod masked;
 
 pub use core::sync::atomic::Ordering;
 
+use crate::layout::assert_layout;
+
 #[cfg(all(not(all(test, loom)), not(feature = "portable-atomic")))]
 use core::sync::atomic as raw;
 #[cfg(all(test, loom))]
@@ -168,8 +170,8 @@ pub(crate) fn spin_loop() {
 #[cfg(not(all(test, loom)))]
 const _: () = {
     assert!(size_of::<SharedU32>() == 4 && align_of::<SharedU32>() == 4);
-    assert!(size_of::<SharedU64>() == 8 && align_of::<SharedU64>() == 8);
 };
+assert_layout!(SharedU64: 8 bytes, aligned to 8 { 0: 8 0 });
 
 #[cfg(all(test, not(loom)))]
 mod tests {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::error::OpenError;
-use super::extension::{PARTICIPANTS, Participant, Sleep, Waits, bell_offset};
+use super::extension::{PARTICIPANTS, Participant, Sleep, Waits, bell_offset, journals_offset};
 use super::layout::Side;
 use super::numbers::{ErrorCode, Profile};
 use super::packet::{Operation, Packet};
@@ -11,6 +11,7 @@ use super::recovery::{Journals, recover};
 use super::regions::Regions;
 use crate::name::Name;
 use crate::platform::{Fate, Identity, Platform, Segment as _};
+use crate::shm::Table;
 use crate::sync::SharedU64;
 use crate::time::Instant;
 
@@ -30,8 +31,9 @@ pub struct Recovered {
 
 impl Recovered {
     /// Whether nothing was.
+    #[inline]
     pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
+        self.handles | self.tombstones | self.lost == 0
     }
 
     fn add(&mut self, other: Self) {
@@ -51,6 +53,8 @@ pub(super) struct Base<P: Platform> {
     pub(super) side: Side,
     /// Its entry among the participants.
     entry: Option<usize>,
+    /// Its journals there, for ring 0 and ring 1.
+    journals: Option<[Table<P::Segment, SharedU64>; 2]>,
     recovered: Recovered,
 }
 
@@ -87,7 +91,16 @@ impl<P: Platform> Base<P> {
         regions: Regions<P::Segment>,
         side: Side,
     ) -> Self {
-        Self { platform, name, segment, regions, side, entry: None, recovered: Recovered::default() }
+        Self {
+            platform,
+            name,
+            segment,
+            regions,
+            side,
+            entry: None,
+            journals: None,
+            recovered: Recovered::default(),
+        }
     }
 
     /// Another handle, which has no place yet.
@@ -99,6 +112,7 @@ impl<P: Platform> Base<P> {
             regions: self.regions.clone(),
             side: self.side,
             entry: None,
+            journals: None,
             recovered: Recovered::default(),
         }
     }
@@ -116,6 +130,12 @@ impl<P: Platform> Base<P> {
 
     /// Takes over a place that was written before the link had its name.
     pub(super) fn sit_at(&mut self, entry: usize) {
+        let first = self.regions.geometry.plan().layout_len + journals_offset(entry);
+        let journal = |at: usize| Table::new(self.segment.clone(), first + size_of::<SharedU64>() * at, 1);
+        // They lie inside: the table of participants does.
+        if let (Ok(zero), Ok(one)) = (journal(0), journal(1)) {
+            self.journals = Some([zero, one]);
+        }
         self.entry = Some(entry);
     }
 
@@ -127,7 +147,7 @@ impl<P: Platform> Base<P> {
             return Err(OpenError::TooManyHandles { limit: PARTICIPANTS });
         };
         participants.at(index).join(self.platform.identity(), self.side);
-        self.entry = Some(index);
+        self.sit_at(index);
         Ok(())
     }
 
@@ -149,13 +169,19 @@ impl<P: Platform> Base<P> {
     /// Where it writes what it is about to take in a ring.
     #[inline]
     pub(super) fn journal(&self, lane: usize) -> Option<&SharedU64> {
-        let participants = self.regions.participants.as_ref()?;
-        Some(participants.at(self.entry?).journal(lane))
+        let [zero, one] = self.journals.as_ref()?;
+        Some(if lane == 0 { zero.at(0) } else { one.at(0) })
     }
 
     /// Whether every participant is known to be Strait.
     pub(super) fn has_strangers(&self) -> bool {
         self.regions.extension.as_ref().is_none_or(|extension| extension.at(0).has_strangers())
+    }
+
+    /// Whether anything was recovered by this handle since the last call.
+    #[inline]
+    pub(super) fn has_recovered(&self) -> bool {
+        !self.recovered.is_nothing()
     }
 
     /// What was recovered by this handle since the last call.
@@ -326,7 +352,7 @@ pub(super) fn tombstone(profile: Profile, copy: u64, slot: u64, reason: ErrorCod
 
 /// Which members are dead, as far as known.
 struct Seats<S> {
-    participants: crate::shm::Table<S, Participant>,
+    participants: Table<S, Participant>,
     gone: [bool; PARTICIPANTS],
 }
 

@@ -9,11 +9,10 @@ use super::numbers::ErrorCode;
 use super::packet::{Operation, Packet};
 use super::port::sealed::Port;
 use super::producer::Counts;
-use super::wait::{Sleeper, Waited, wait};
+use super::wait::{Patience, Sleeper, Waited, wait};
 use crate::backoff::Backoff;
 use crate::mpmc::{ConsumerTurn, ProducerTurn, TurnError};
 use crate::platform::{Platform, Segment as _, WaitPolicy};
-use crate::time::Deadline;
 
 /// A handle that receives.
 #[derive(Debug)]
@@ -29,7 +28,6 @@ pub struct Consumer<P: Platform> {
 #[derive(Debug)]
 struct Found {
     turn: ConsumerTurn,
-    packet: Packet,
     buffer: usize,
     len: usize,
 }
@@ -73,6 +71,12 @@ impl<P: Platform> Consumer<P> {
         self.counts
     }
 
+    /// Whether [`take_recovered`](Self::take_recovered) has something to say.
+    #[inline]
+    pub fn has_recovered(&self) -> bool {
+        self.base.has_recovered()
+    }
+
     /// What this handle has recovered of dead participants since the last call.
     pub fn take_recovered(&mut self) -> Recovered {
         self.base.take_recovered()
@@ -89,13 +93,13 @@ impl<P: Platform> Consumer<P> {
     }
 
     #[inline]
-    fn take(&mut self, most: u64, deadline: Option<Deadline>) -> Result<ConsumerTurn, RecvError> {
+    fn take(&mut self, most: u64, patience: Option<Patience>) -> Result<ConsumerTurn, RecvError> {
         if self.base.is_unseated() {
             self.sit_down()?;
         }
         match Self::attempt(&self.base, most) {
             Ok(Some(turn)) => Ok(turn),
-            Ok(None) => self.take_slowly(most, deadline),
+            Ok(None) => self.take_slowly(most, patience),
             Err(error) => Err(self.count_error(error)),
         }
     }
@@ -112,11 +116,11 @@ impl<P: Platform> Consumer<P> {
     }
 
     #[cold]
-    fn take_slowly(&mut self, most: u64, deadline: Option<Deadline>) -> Result<ConsumerTurn, RecvError> {
-        let Some(deadline) = deadline else { return Err(RecvError::Empty) };
+    fn take_slowly(&mut self, most: u64, patience: Option<Patience>) -> Result<ConsumerTurn, RecvError> {
+        let Some(patience) = patience else { return Err(RecvError::Empty) };
         self.counts.waits = self.counts.waits.saturating_add(1);
         let at = (self.base.side.other().lane(), Waits::Data);
-        let waited = wait(&mut self.base, &mut self.backoff, at, deadline, |base| Self::attempt(base, most));
+        let waited = wait(&mut self.base, &mut self.backoff, at, patience, |base| Self::attempt(base, most));
         match waited {
             Ok(Waited::Done(turn)) => Ok(turn),
             Ok(Waited::TimedOut) => Err(RecvError::Timeout),
@@ -128,25 +132,25 @@ impl<P: Platform> Consumer<P> {
     }
 
     #[inline]
-    fn find(&mut self, deadline: Option<Deadline>) -> Result<Found, RecvError> {
+    fn find(&mut self, patience: Option<Patience>) -> Result<Found, RecvError> {
         if let Some(found) = self.kept.take() {
             return Ok(found);
         }
         // Bounded by the deadline, or by what is in the ring: each turn takes a tombstone out of it.
         loop {
-            let turn = self.take(1, deadline)?;
+            let turn = self.take(1, patience)?;
             let lane = lane(&self.base);
-            let packet = lane.packet(&turn);
-            match interpret(&packet, lane.ring().index(turn.position()) as u64, lane.geometry()) {
+            match interpret(lane, &turn) {
                 Meaning::Data { buffer, len } => {
                     self.counts.add(Some(len));
-                    return Ok(Found { turn, packet, buffer, len });
+                    return Ok(Found { turn, buffer, len });
                 }
                 Meaning::Tombstone => {
                     self.release(turn);
                     self.counts.add(None);
                 }
                 Meaning::Wrong(error) => {
+                    let packet = lane.packet(&turn);
                     self.release(turn);
                     self.report(&packet, &error);
                     return Err(self.count_error(error));
@@ -195,19 +199,19 @@ impl<P: Platform> Consumer<P> {
     /// [`RecvError::Empty`] at once if none is, and as [`recv`](Self::recv).
     #[inline]
     pub fn try_recv(&mut self) -> Result<Slot<'_, Self>, RecvError> {
-        let Found { turn, packet, buffer, len } = self.find(None)?;
-        Ok(Slot::new(self, turn, packet, buffer, len))
+        let Found { turn, buffer, len } = self.find(None)?;
+        Ok(Slot::new(self, turn, buffer, len))
     }
 
-    /// Receives a message, waiting until `deadline`. What a dead participant holds is recovered meanwhile.
+    /// Receives a message, for as long as `patience` says. What a dead participant holds is recovered meanwhile.
     ///
     /// # Errors
     /// [`RecvError::Timeout`]; what a packet is wrong about, its slot being released; [`RecvError::Corrupt`],
     /// [`RecvError::Truncated`], [`RecvError::TooManyHandles`].
     #[inline]
-    pub fn recv(&mut self, deadline: Deadline) -> Result<Slot<'_, Self>, RecvError> {
-        let Found { turn, packet, buffer, len } = self.find(Some(deadline))?;
-        Ok(Slot::new(self, turn, packet, buffer, len))
+    pub fn recv(&mut self, patience: impl Into<Patience>) -> Result<Slot<'_, Self>, RecvError> {
+        let Found { turn, buffer, len } = self.find(Some(patience.into()))?;
+        Ok(Slot::new(self, turn, buffer, len))
     }
 
     /// Claims 1 to `most` slots that follow each other, waiting as [`recv`](Self::recv) does for the first. Takes 255 at
@@ -216,29 +220,36 @@ impl<P: Platform> Consumer<P> {
     /// # Errors
     /// As there, except for packets, which are looked at later.
     #[inline]
-    pub fn recv_many(&mut self, most: usize, deadline: Deadline) -> Result<Slots<'_, Self>, RecvError> {
+    pub fn recv_many(
+        &mut self,
+        most: usize,
+        patience: impl Into<Patience>,
+    ) -> Result<Slots<'_, Self>, RecvError> {
         if let Some(found) = self.kept.take() {
             return Ok(Slots::new(self, found.turn));
         }
-        let turn = self.take(most as u64, Some(deadline))?;
+        let turn = self.take(most as u64, Some(patience.into()))?;
         Ok(Slots::new(self, turn))
     }
 
-    /// Receives any packet, with the whole buffer of its slot, for who knows more operations than a standard link.
+    /// Receives any packet, and the whole buffer of its slot, for who knows more operations than a standard link.
     ///
     /// # Errors
     /// As [`recv`](Self::recv), except for what packets say.
     #[inline]
-    pub fn recv_packet(&mut self, deadline: Deadline) -> Result<Slot<'_, Self>, RecvError> {
+    pub fn recv_packet(
+        &mut self,
+        patience: impl Into<Patience>,
+    ) -> Result<(Packet, Slot<'_, Self>), RecvError> {
         let turn = match self.kept.take() {
             Some(found) => found.turn,
-            None => self.take(1, Some(deadline))?,
+            None => self.take(1, Some(patience.into()))?,
         };
         let lane = lane(&self.base);
         let packet = lane.packet(&turn);
         let (buffer, len) = (lane.ring().index(turn.position()), lane.slot_len());
         self.counts.add(Some(0));
-        Ok(Slot::new(self, turn, packet, buffer, len))
+        Ok((packet, Slot::new(self, turn, buffer, len)))
     }
 }
 

@@ -125,6 +125,11 @@ pub(super) const fn bell_offset(lane: usize, waits: Waits) -> usize {
     64 + 64 * (2 * (lane & 1) + waits.index())
 }
 
+/// Offset of a participant's journals in the extension, bytes.
+pub(super) const fn journals_offset(entry: usize) -> usize {
+    HEADER_LEN + 64 * entry + 32
+}
+
 /// Sleeping and waking at a word in shared memory.
 pub(crate) trait Sleep {
     /// Sleeps while the word is `expected`. May return early.
@@ -138,6 +143,13 @@ impl Bell {
     #[cfg(all(test, loom))]
     pub(crate) fn new() -> Self {
         Self { word: SharedU32::new(0), rest: core::array::from_fn(|_| SharedU32::new(0)) }
+    }
+
+    /// The word that sleepers compare, for models.
+    #[cfg(all(test, loom))]
+    pub(crate) fn word(&self) -> u32 {
+        // Relaxed: compared under the lock that the model's waker takes.
+        self.word.load(Ordering::Relaxed)
     }
 
     /// Whether anybody has ever slept here. Who publishes without a fence while this is `false` can miss the very first

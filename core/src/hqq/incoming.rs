@@ -3,35 +3,30 @@
 use core::ops::Deref;
 
 use super::error::RecvError;
+use super::lane::Lane;
 use super::layout::Geometry;
 use super::numbers::{OpCode, Profile};
 use super::packet::{Operation, Packet};
 use super::port::Port;
 use crate::mpmc::ConsumerTurn;
+use crate::platform::Segment;
 
-/// A claimed slot: its packet, and the bytes it says are in its buffer. Dropping it gives the slot back to senders.
+/// A claimed slot, as the bytes that its packet says are in its buffer. Dropping it gives the slot back to senders.
 ///
 /// Forgetting it (`mem::forget`) stops senders when they come to this slot again, until the handle's process has ended;
 /// that is not unsound.
 #[derive(Debug)]
 pub struct Slot<'c, T: Port> {
     port: &'c T,
-    packet: Packet,
     buffer: usize,
     len: usize,
-    /// Taken by the end of the guard.
-    turn: Option<ConsumerTurn>,
+    turn: ConsumerTurn,
 }
 
 impl<'c, T: Port> Slot<'c, T> {
     #[inline]
-    pub(super) fn new(port: &'c T, turn: ConsumerTurn, packet: Packet, buffer: usize, len: usize) -> Self {
-        Self { port, packet, buffer, len, turn: Some(turn) }
-    }
-
-    /// The packet, as it was when the slot was claimed.
-    pub fn packet(&self) -> &Packet {
-        &self.packet
+    pub(super) fn new(port: &'c T, turn: ConsumerTurn, buffer: usize, len: usize) -> Self {
+        Self { port, buffer, len, turn }
     }
 }
 
@@ -40,8 +35,7 @@ impl<T: Port> Deref for Slot<'_, T> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        let Some(turn) = &self.turn else { return &[] };
-        self.port.lane().claimed(turn, self.buffer, self.len)
+        self.port.lane().claimed(&self.turn, self.buffer, self.len)
     }
 }
 
@@ -54,7 +48,7 @@ impl<T: Port> AsRef<[u8]> for Slot<'_, T> {
 impl<T: Port> Drop for Slot<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(turn) = self.turn.take() {
+        if let Some(turn) = self.turn.take_first() {
             self.port.release(turn);
         }
     }
@@ -103,8 +97,7 @@ impl<'c, T: Port> Slots<'c, T> {
             }
             let turn = self.turn.take_first()?;
             let lane = self.port.lane();
-            let packet = lane.packet(&turn);
-            let meaning = interpret(&packet, lane.ring().index(turn.position()) as u64, lane.geometry());
+            let meaning = interpret(lane, &turn);
             self.current = Some(turn);
             match meaning {
                 Meaning::Data { buffer, len } => break (buffer, len),
@@ -142,12 +135,13 @@ pub(super) enum Meaning {
     Wrong(RecvError),
 }
 
-/// What the packet in slot `slot` means. Every number is the peer's.
+/// What the packet of `turn` means. Every number is the peer's.
 #[inline]
-pub(super) fn interpret(packet: &Packet, slot: u64, geometry: &Geometry) -> Meaning {
-    let [_, _, buffer, len, ..] = packet.0;
-    let slot_len = geometry.slot_len();
-    if packet.opcode() == OpCode::COPY && (1..=slot_len).contains(&len) {
+pub(super) fn interpret<S: Segment>(lane: &Lane<S>, turn: &ConsumerTurn) -> Meaning {
+    let [word, _, buffer, len] = lane.ring().read_first(turn);
+    let geometry = lane.geometry();
+    if word & 0xff == u64::from(OpCode::COPY.0) && (1..=geometry.slot_len()).contains(&len) {
+        let slot = lane.ring().index(turn.position()) as u64;
         let owned = match geometry.profile() {
             Profile::Superblock => buffer == slot,
             // The first implementation counted buffers apart from slots.
@@ -158,7 +152,7 @@ pub(super) fn interpret(packet: &Packet, slot: u64, geometry: &Geometry) -> Mean
         }
         return Meaning::Wrong(RecvError::WrongBuffer { slot, buffer });
     }
-    interpret_rest(packet, geometry)
+    interpret_rest(&lane.packet(turn), geometry)
 }
 
 #[cold]

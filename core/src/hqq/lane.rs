@@ -8,13 +8,14 @@ use crate::mpmc::{
     self, ConsumerTurn, HEADER_LEN, Journal, ProducerTurn, Ring, RingHeader, RingMemory, Slot, TurnError,
 };
 use crate::platform::Segment;
-use crate::shm::{Span, Table, ViewError};
+use crate::shm::{Buffers, Soon, Span, Table, ViewError};
 
 /// A ring's words in a segment.
 #[derive(Clone, Debug)]
 pub(super) struct LaneMemory<S> {
     header: Table<S, RingHeader>,
     slots: Table<S, Slot>,
+    buffers: Buffers<S>,
 }
 
 impl<S: Segment> RingMemory for LaneMemory<S> {
@@ -27,6 +28,12 @@ impl<S: Segment> RingMemory for LaneMemory<S> {
     fn slot(&self, index: usize) -> &Slot {
         self.slots.at(index)
     }
+
+    #[inline]
+    fn expect_read(&self, index: usize) {
+        self.slots.expect(index, 0, Soon::Read);
+        self.buffers.expect(index, Soon::Read);
+    }
 }
 
 /// One direction of a link.
@@ -36,10 +43,6 @@ pub struct Lane<S> {
     ring: Ring<LaneMemory<S>>,
     index: usize,
     geometry: Geometry,
-    /// Offset of the buffers, bytes.
-    pool: usize,
-    /// Bytes of one.
-    slot_len: usize,
     extension: Option<Table<S, ExtensionHeader>>,
 }
 
@@ -74,16 +77,19 @@ impl<S: Segment> Lane<S> {
         // They fit: the plan was computed with them.
         let slots = usize::try_from(geometry.slots()).unwrap_or(usize::MAX);
         let slot_len = usize::try_from(geometry.slot_len()).unwrap_or(usize::MAX);
+        let short = ViewError { offset: pool, wanted: slots * slot_len, align: 8, len: segment.len() };
         let memory = LaneMemory {
             header: Table::new(segment.clone(), ring, 1).map_err(LaneError::View)?,
             slots: Table::new(segment.clone(), ring + HEADER_LEN, slots).map_err(LaneError::View)?,
+            buffers: Buffers::new(segment.clone(), pool, slot_len, slots)
+                .map_err(|_| LaneError::View(short))?,
         };
         let ring = match make {
             Make::Initialise => Ring::initialise(memory, geometry.slots()),
             Make::Attach => Ring::attach(memory, geometry.slots()),
         };
         let ring = ring.map_err(LaneError::Ring)?;
-        Ok(Self { ring, index, geometry, pool, slot_len, extension })
+        Ok(Self { ring, index, geometry, extension })
     }
 
     pub(super) fn index(&self) -> usize {
@@ -101,16 +107,13 @@ impl<S: Segment> Lane<S> {
     /// Bytes of a slot's buffer.
     #[inline]
     pub(super) fn slot_len(&self) -> usize {
-        self.slot_len
+        self.ring.memory().buffers.len()
     }
 
     /// The buffer at `index` modulo the slots.
     #[inline]
     pub(super) fn buffer(&self, index: usize) -> Span<'_> {
-        let index = self.ring.index(index as u64);
-        let segment = self.ring.memory().slots.segment();
-        // Cannot overflow or lie outside: the plan was checked against the segment. No bytes otherwise.
-        Span::new(segment, self.pool + index * self.slot_len, self.slot_len).unwrap_or_else(|_| Span::empty())
+        self.ring.memory().buffers.at(index)
     }
 
     #[inline]
@@ -126,15 +129,22 @@ impl<S: Segment> Lane<S> {
     /// Whether a claim is worth while.
     #[inline]
     pub(super) fn has_data(&self) -> bool {
-        let (head, _) = self.ring.positions();
-        self.ring.sequence_at(head) == head.wrapping_add(1)
+        self.ring.has_filled()
     }
 
     /// Whether a reservation is worth while.
     #[inline]
     pub(super) fn has_space(&self) -> bool {
-        let (_, tail) = self.ring.positions();
-        self.ring.sequence_at(tail) == tail
+        self.ring.has_free()
+    }
+
+    /// Fetches the lines that the next reservation will write, while there is time: but not the slot's first one, on which
+    /// the sequence of the slot before it stands, and with it perhaps somebody who waits.
+    pub(super) fn expect_reservation(&self) {
+        let index = self.ring.index(self.ring.tail());
+        let memory = self.ring.memory();
+        memory.slots.expect(index, size_of::<Slot>() - 1, Soon::Written);
+        memory.buffers.expect(index, Soon::Written);
     }
 
     /// Whether somebody has taken the slot that `waits` depends on and not given it back.

@@ -52,4 +52,4 @@ pub use outgoing::{SlotMut, SlotsMut};
 pub use port::Port;
 pub use producer::{Counts, Producer};
 pub use regions::{AttachError, Expected};
-pub use wait::Sleeper;
+pub use wait::{Patience, Sleeper};

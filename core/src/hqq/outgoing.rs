@@ -5,7 +5,7 @@ use core::ops::{Deref, DerefMut};
 use super::base::tombstone;
 use super::error::SendError;
 use super::numbers::ErrorCode;
-use super::packet::{Operation, Packet};
+use super::packet::Packet;
 use super::port::Port;
 use crate::mpmc::ProducerTurn;
 
@@ -17,19 +17,19 @@ use crate::mpmc::ProducerTurn;
 #[must_use = "dropping gives the slot up"]
 pub struct SlotMut<'p, T: Port> {
     port: &'p mut T,
-    /// Taken by the end of the guard.
-    turn: Option<ProducerTurn>,
+    /// Of one slot; of none once it was committed or given up.
+    turn: ProducerTurn,
 }
 
 impl<'p, T: Port> SlotMut<'p, T> {
     #[inline]
     pub(super) fn new(port: &'p mut T, turn: ProducerTurn) -> Self {
-        Self { port, turn: Some(turn) }
+        Self { port, turn }
     }
 
     /// Index of the slot, which is that of its buffer.
     pub fn index(&self) -> u64 {
-        self.turn.as_ref().map_or(0, |turn| self.port.lane().ring().index(turn.position()) as u64)
+        self.port.lane().ring().index(self.turn.position()) as u64
     }
 
     /// Sends the first `len` bytes.
@@ -38,14 +38,14 @@ impl<'p, T: Port> SlotMut<'p, T> {
     /// [`SendError::Empty`] and [`SendError::TooLong`]; the slot is given up then.
     #[inline]
     pub fn commit(mut self, len: usize) -> Result<(), SendError> {
-        let Some(turn) = self.turn.take() else { return Ok(()) };
+        let turn = self.turn.take_first().ok_or(SendError::Full)?;
         commit(self.port, turn, len, false)
     }
 
     /// Publishes a packet of the caller's with the buffer as it is.
     #[inline]
     pub fn commit_packet(mut self, packet: Packet) {
-        if let Some(turn) = self.turn.take() {
+        if let Some(turn) = self.turn.take_first() {
             self.port.publish(turn, packet);
             self.port.count_sent(Some(0));
         }
@@ -53,7 +53,7 @@ impl<'p, T: Port> SlotMut<'p, T> {
 
     /// Gives the slot up, and says why.
     pub fn abort(mut self, reason: ErrorCode) {
-        if let Some(turn) = self.turn.take() {
+        if let Some(turn) = self.turn.take_first() {
             give_up(self.port, turn, reason, false);
         }
     }
@@ -64,23 +64,21 @@ impl<T: Port> Deref for SlotMut<'_, T> {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        let Some(turn) = &self.turn else { return &[] };
-        self.port.lane().reserved_so_far(turn)
+        self.port.lane().reserved_so_far(&self.turn)
     }
 }
 
 impl<T: Port> DerefMut for SlotMut<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        let Some(turn) = &mut self.turn else { return &mut [] };
-        self.port.lane().reserved(turn)
+        self.port.lane().reserved(&mut self.turn)
     }
 }
 
 impl<T: Port> Drop for SlotMut<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(turn) = self.turn.take() {
+        if let Some(turn) = self.turn.take_first() {
             give_up(self.port, turn, ErrorCode::INVALID_OP, false);
         }
     }
@@ -158,9 +156,7 @@ fn commit<T: Port>(port: &mut T, turn: ProducerTurn, len: usize, quietly: bool) 
     let copy = port.next_copy();
     let lane = port.lane();
     let buffer = lane.ring().index(turn.position()) as u64;
-    let packet = Operation::Copy { copy, buffer, len: len as u64 }
-        .emit(lane.geometry().profile(), lane.geometry().slot_len());
-    publish(port, turn, packet, quietly);
+    publish(port, turn, Packet::copy(copy, buffer, len as u64), quietly);
     port.count_sent(Some(len));
     Ok(())
 }

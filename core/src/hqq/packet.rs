@@ -19,7 +19,7 @@
 //!
 //! 0x07 to 0x09, the operands from 3 on of a negotiation, and the upper bits of word 0 are ours: other implementations
 //! reserve them, ignore them or write 0 there. In the seed profile a chunk has its flags in bits 8 to 23 of word 0 and
-//! its method or status in the upper half, both 0 unless requests were negotiated.
+//! its method or status in the upper half, both 0 towards a peer that is not Strait.
 //!
 //! Source: the protocol document, "Packet Format" and "Operation Codes" (seed profile); gosuda/HQQ at fb15cd8
 //! (superblock profile). The document's "56 bytes" is a slip: seven operands and an opcode are eight words.
@@ -152,7 +152,14 @@ impl BadPacket {
 }
 
 impl Packet {
+    /// [`Operation::Copy`], which is the same in both profiles.
+    #[inline]
+    pub(super) const fn copy(copy: u64, buffer: u64, len: u64) -> Self {
+        Self([0xFF, copy, buffer, len, 0, 0, 0, 0])
+    }
+
     /// The opcode: the low byte of word 0, whatever stands in its upper bits.
+    #[inline]
     pub const fn opcode(&self) -> OpCode {
         let [word, ..] = self.0;
         let [low, ..] = word.to_le_bytes();
@@ -270,7 +277,7 @@ impl Operation {
                 counters.errors,
             ],
             Self::Tombstone { copy, slot, reason } => [0xFE, copy, slot, reason.0, 0, 0, 0, 0],
-            Self::Copy { copy, buffer, len } => [0xFF, copy, buffer, len, 0, 0, 0, 0],
+            Self::Copy { copy, buffer, len } => Packet::copy(copy, buffer, len).0,
         };
         Packet(words)
     }

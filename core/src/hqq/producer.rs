@@ -7,11 +7,10 @@ use super::lane::Lane;
 use super::outgoing::{SlotMut, SlotsMut};
 use super::packet::Packet;
 use super::port::sealed::Port;
-use super::wait::{Sleeper, Waited, wait};
+use super::wait::{Patience, Sleeper, Waited, wait};
 use crate::backoff::Backoff;
 use crate::mpmc::{ConsumerTurn, ProducerTurn, TurnError};
 use crate::platform::{Platform, Segment as _, WaitPolicy};
-use crate::time::Deadline;
 
 /// What a handle has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +77,12 @@ impl<P: Platform> Producer<P> {
         self.counts
     }
 
+    /// Whether [`take_recovered`](Self::take_recovered) has something to say.
+    #[inline]
+    pub fn has_recovered(&self) -> bool {
+        self.base.has_recovered()
+    }
+
     /// What this handle has recovered of dead participants since the last call.
     pub fn take_recovered(&mut self) -> Recovered {
         self.base.take_recovered()
@@ -94,7 +99,7 @@ impl<P: Platform> Producer<P> {
     }
 
     #[inline]
-    fn take(&mut self, most: u64, deadline: Option<Deadline>) -> Result<ProducerTurn, SendError> {
+    fn take(&mut self, most: u64, patience: Option<Patience>) -> Result<ProducerTurn, SendError> {
         if let Some(turn) = self.kept.take() {
             return Ok(turn);
         }
@@ -103,7 +108,7 @@ impl<P: Platform> Producer<P> {
         }
         match Self::attempt(&self.base, most) {
             Ok(Some(turn)) => Ok(turn),
-            Ok(None) => self.take_slowly(most, deadline),
+            Ok(None) => self.take_slowly(most, patience),
             Err(error) => Err(self.count_error(error)),
         }
     }
@@ -120,11 +125,11 @@ impl<P: Platform> Producer<P> {
     }
 
     #[cold]
-    fn take_slowly(&mut self, most: u64, deadline: Option<Deadline>) -> Result<ProducerTurn, SendError> {
-        let Some(deadline) = deadline else { return Err(SendError::Full) };
+    fn take_slowly(&mut self, most: u64, patience: Option<Patience>) -> Result<ProducerTurn, SendError> {
+        let Some(patience) = patience else { return Err(SendError::Full) };
         self.counts.waits = self.counts.waits.saturating_add(1);
         let at = (self.base.side.lane(), Waits::Space);
-        let waited = wait(&mut self.base, &mut self.backoff, at, deadline, |base| Self::attempt(base, most));
+        let waited = wait(&mut self.base, &mut self.backoff, at, patience, |base| Self::attempt(base, most));
         match waited {
             Ok(Waited::Done(turn)) => Ok(turn),
             Ok(Waited::TimedOut) => Err(SendError::Timeout),
@@ -160,13 +165,13 @@ impl<P: Platform> Producer<P> {
         Ok(SlotMut::new(self, turn))
     }
 
-    /// Reserves a slot, waiting until `deadline` while none is free. What a dead participant holds is recovered meanwhile.
+    /// Reserves a slot, for as long as `patience` says while none is free. What a dead participant holds is recovered meanwhile.
     ///
     /// # Errors
     /// [`SendError::Timeout`], [`SendError::Corrupt`], [`SendError::Truncated`], [`SendError::TooManyHandles`].
     #[inline]
-    pub fn reserve(&mut self, deadline: Deadline) -> Result<SlotMut<'_, Self>, SendError> {
-        let turn = self.take(1, Some(deadline))?;
+    pub fn reserve(&mut self, patience: impl Into<Patience>) -> Result<SlotMut<'_, Self>, SendError> {
+        let turn = self.take(1, Some(patience.into()))?;
         Ok(SlotMut::new(self, turn))
     }
 
@@ -176,8 +181,12 @@ impl<P: Platform> Producer<P> {
     /// # Errors
     /// As there.
     #[inline]
-    pub fn reserve_many(&mut self, most: usize, deadline: Deadline) -> Result<SlotsMut<'_, Self>, SendError> {
-        let turn = self.take(most as u64, Some(deadline))?;
+    pub fn reserve_many(
+        &mut self,
+        most: usize,
+        patience: impl Into<Patience>,
+    ) -> Result<SlotsMut<'_, Self>, SendError> {
+        let turn = self.take(most as u64, Some(patience.into()))?;
         Ok(SlotsMut::new(self, turn))
     }
 
@@ -186,7 +195,7 @@ impl<P: Platform> Producer<P> {
     /// # Errors
     /// As there; [`SendError::Empty`] and [`SendError::TooLong`] at once.
     #[inline]
-    pub fn send(&mut self, bytes: &[u8], deadline: Deadline) -> Result<(), SendError> {
+    pub fn send(&mut self, bytes: &[u8], patience: impl Into<Patience>) -> Result<(), SendError> {
         let slot_len = lane(&self.base).slot_len();
         if bytes.is_empty() {
             return Err(SendError::Empty);
@@ -194,7 +203,7 @@ impl<P: Platform> Producer<P> {
         if bytes.len() > slot_len {
             return Err(SendError::TooLong { len: bytes.len(), slot_len });
         }
-        let mut slot = self.reserve(deadline)?;
+        let mut slot = self.reserve(patience)?;
         if let Some(to) = slot.get_mut(..bytes.len()) {
             to.copy_from_slice(bytes);
         }

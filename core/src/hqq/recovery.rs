@@ -33,11 +33,11 @@ pub(crate) struct Done {
 }
 
 /// Gives back what the dead held in ring `lane`. `tombstone` is the element for a slot index.
-pub(crate) fn recover<M: RingMemory>(
-    ring: &Ring<M>,
+pub(crate) fn recover<const WORDS: usize, M: RingMemory<WORDS>>(
+    ring: &Ring<M, WORDS>,
     lane: usize,
     journals: &impl Journals,
-    tombstone: impl Fn(u64) -> [u64; 8],
+    tombstone: impl Fn(u64) -> [u64; WORDS],
 ) -> Done {
     let (producers, consumers) =
         if lane == 0 { (Side::Primary, Side::Secondary) } else { (Side::Secondary, Side::Primary) };

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::base::Base;
 use super::extension::{Sleep as _, Waits};
 use crate::backoff::{Backoff, Spun};
-use crate::platform::{Platform, Segment as _};
+use crate::platform::{Clock, Platform, Segment as _};
 use crate::time::{Deadline, Instant};
 
 /// First sleep at a bell. Bounds what a sleeper can miss who is the very first on its link.
@@ -20,6 +20,39 @@ const SHORTEST_POLL: Duration = Duration::from_micros(50);
 /// A sleep that ends sooner was not worth its system calls.
 const SHORT_SLEEP: Duration = Duration::from_micros(100);
 
+/// How long a call waits: until an instant, or for some time from when it finds that it has to. A call that need not wait
+/// does not ask for the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Until an instant, or for ever.
+    Until(Deadline),
+    /// For so long; for ever for [`Duration::MAX`].
+    For(Duration),
+}
+
+impl From<Deadline> for Patience {
+    fn from(deadline: Deadline) -> Self {
+        Self::Until(deadline)
+    }
+}
+
+impl From<Duration> for Patience {
+    fn from(timeout: Duration) -> Self {
+        Self::For(timeout)
+    }
+}
+
+impl Patience {
+    /// When it ends, if it begins now.
+    pub(super) fn deadline(self, clock: &impl Clock) -> Deadline {
+        match self {
+            Self::Until(deadline) => deadline,
+            Self::For(Duration::MAX) => Deadline::Never,
+            Self::For(timeout) => Deadline::At(clock.now().saturating_add(timeout)),
+        }
+    }
+}
+
 /// How a wait ended.
 pub(super) enum Waited<T> {
     Done(T),
@@ -30,16 +63,23 @@ pub(super) enum Waited<T> {
     },
 }
 
-/// Attempts until it succeeds or fails, or `deadline` is over. The first attempt is made in any case.
+/// Attempts until it succeeds or fails, or `patience` is. The first attempt is made in any case.
 ///
 /// `on_wait` is called once if the first attempt finds nothing.
 pub(super) fn wait<P: Platform, T, E>(
     base: &mut Base<P>,
     backoff: &mut Backoff,
     (lane, waits): (usize, Waits),
-    deadline: Deadline,
+    patience: Patience,
     mut attempt: impl FnMut(&mut Base<P>) -> Result<Option<T>, E>,
 ) -> Result<Waited<T>, E> {
+    let deadline = patience.deadline(&base.platform);
+    if waits == Waits::Data
+        && let Some(back) = at(base, lane ^ 1)
+    {
+        // Who waits for an answer to what it has sent sends again when it comes.
+        back.expect_reservation();
+    }
     let mut slice = if base.has_strangers() { SHORTEST_POLL } else { FIRST_SLICE };
     loop {
         let ready = backoff.spin(&base.platform, || is_ready(base, lane, waits));

@@ -11,6 +11,10 @@ pub trait RingMemory<const WORDS: usize = 8> {
 
     /// The slot at `index`, always the same for one index. Called with indices below the capacity.
     fn slot(&self, index: usize) -> &Slot<WORDS>;
+
+    /// The slot at `index` will be read next: a hint.
+    #[inline]
+    fn expect_read(&self, _index: usize) {}
 }
 
 impl<const WORDS: usize, M: RingMemory<WORDS>> RingMemory<WORDS> for &M {

@@ -31,6 +31,8 @@ mod error;
 mod guards;
 pub(crate) mod journal;
 mod layout;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod memory;
 mod ring;
 #[cfg(all(test, not(loom)))]

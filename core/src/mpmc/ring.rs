@@ -150,7 +150,31 @@ impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
         (self.header().head.load(Ordering::Acquire), self.header().tail.load(Ordering::Acquire))
     }
 
+    /// Whether the slot at the head is filled. Looks at the consumers' words alone.
+    #[inline]
+    pub fn has_filled(&self) -> bool {
+        // Acquire: as in `take`.
+        let head = self.header().head.load(Ordering::Acquire);
+        self.sequence_at(head) == head.wrapping_add(1)
+    }
+
+    /// Whether the slot at the tail is free. Looks at the producers' words alone.
+    #[inline]
+    pub fn has_free(&self) -> bool {
+        // Acquire: as in `take`.
+        let tail = self.header().tail.load(Ordering::Acquire);
+        self.sequence_at(tail) == tail
+    }
+
+    /// Next position to produce, as it stands. Looks at the producers' word alone.
+    #[inline]
+    pub(crate) fn tail(&self) -> u64 {
+        // Relaxed: for hints.
+        self.header().tail.load(Ordering::Relaxed)
+    }
+
     /// The sequence at a position.
+    #[inline]
     pub fn sequence_at(&self, position: u64) -> u64 {
         // Acquire: with the element published by it.
         self.sequence(position).load(Ordering::Acquire)
@@ -194,7 +218,6 @@ impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
         most: u64,
         journal: &impl Journal,
     ) -> Result<(u64, u64), TurnError> {
-        let most = most.clamp(1, MOST_AT_ONCE.min(self.capacity));
         // Pairs with the AcqRel exchange below: whoever moved the cursor here has seen the sequences of the lap before, so
         // we cannot see older ones.
         let mut position = cursor.load(Ordering::Acquire);
@@ -203,15 +226,11 @@ impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
             let found = self.sequence(position).load(Ordering::Acquire);
             let ahead = found.wrapping_sub(position.wrapping_add(due)).cast_signed();
             if ahead == 0 {
-                let mut count = 1;
-                while count < most {
-                    let next = position.wrapping_add(count);
-                    // As above.
-                    if self.sequence(next).load(Ordering::Acquire) != next.wrapping_add(due) {
-                        break;
-                    }
-                    count += 1;
+                if due == 1 {
+                    // Before the exchange, behind which every load waits for it.
+                    self.memory.expect_read(self.index(position));
                 }
+                let count = if most > 1 { self.ready_after(position, due, most) } else { 1 };
                 // Before the exchange, whose Release shows it to whoever finds the cursor moved.
                 journal.intend(position, count);
                 let next = position.wrapping_add(count);
@@ -222,16 +241,8 @@ impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
             // Pairs with the exchange above, as the first load does.
             let now = cursor.load(Ordering::Acquire);
             if now == position {
-                // Nobody moved the cursor, so the slot is where the lap before left it: in use by the other kind, whether
-                // or not it has finished its part.
-                let capacity = self.capacity.cast_signed();
-                let lap_before =
-                    [due.cast_signed().wrapping_neg(), (1 - due.cast_signed()) - capacity, -capacity];
                 journal.clear();
-                if ahead < 0 && lap_before.contains(&ahead) {
-                    return Err(TurnError::Unavailable);
-                }
-                return Err(self.corrupt("sequence", found, position).into());
+                return Err(self.refuse(found, position, due));
             }
             if now.wrapping_sub(position).cast_signed() < 0 {
                 journal.clear();
@@ -241,6 +252,33 @@ impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
         }
         journal.clear();
         Err(TurnError::Unavailable)
+    }
+
+    /// How many slots from `position` on, whose own is ready, are ready: up to `most`.
+    fn ready_after(&self, position: u64, due: u64, most: u64) -> u64 {
+        let most = most.min(MOST_AT_ONCE).min(self.capacity);
+        let mut count = 1;
+        while count < most {
+            let next = position.wrapping_add(count);
+            // As in `take`.
+            if self.sequence(next).load(Ordering::Acquire) != next.wrapping_add(due) {
+                break;
+            }
+            count += 1;
+        }
+        count
+    }
+
+    /// Why no slot could be taken at `position`, whose sequence is `found`, while nobody moved the cursor.
+    #[cold]
+    fn refuse(&self, found: u64, position: u64, due: u64) -> TurnError {
+        // The slot is where the lap before left it: in use by the other kind, whether or not that has finished its part.
+        let [due, capacity] = [due, self.capacity].map(u64::cast_signed);
+        let ahead = found.wrapping_sub(position).cast_signed().wrapping_sub(due);
+        if ahead < 0 && [-due, 1 - due - capacity, -capacity].contains(&ahead) {
+            return TurnError::Unavailable;
+        }
+        self.corrupt("sequence", found, position).into()
     }
 
     #[cold]
@@ -278,9 +316,15 @@ impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
     /// The element of the first slot of `turn`, each word read once.
     #[inline]
     pub fn read(&self, turn: &ConsumerTurn) -> [u64; WORDS] {
+        self.read_first(turn)
+    }
+
+    /// The first `COUNT` words of the same; words beyond the element are 0.
+    #[inline]
+    pub(crate) fn read_first<const COUNT: usize>(&self, turn: &ConsumerTurn) -> [u64; COUNT] {
         let slot = self.memory.slot(self.index(turn.start));
         // Relaxed: the Acquire of the sequence in `take` shows it.
-        core::array::from_fn(|at| slot.element[at].load(Ordering::Relaxed))
+        core::array::from_fn(|at| slot.element.get(at).map_or(0, |word| word.load(Ordering::Relaxed)))
     }
 
     /// Gives the slot of `turn` back to producers.

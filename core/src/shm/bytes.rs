@@ -115,6 +115,104 @@ impl<'s> Span<'s> {
     }
 }
 
+/// What will be done with memory soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Soon {
+    Read,
+    Written,
+}
+
+/// Asks the processor for the cache line of an address, if it can be asked. Any address will do: nothing is accessed.
+#[inline]
+pub(super) fn expect(address: *const u8, soon: Soon) {
+    #[cfg(all(target_arch = "x86_64", not(all(test, loom)), not(miri)))]
+    {
+        use core::arch::x86_64::{_MM_HINT_ET0, _MM_HINT_T0, _mm_prefetch};
+        match soon {
+            // SAFETY: a hint: it changes nothing and cannot fault.
+            Soon::Read => unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) },
+            // SAFETY: as above.
+            Soon::Written => unsafe { _mm_prefetch::<_MM_HINT_ET0>(address.cast()) },
+        }
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(all(test, loom)), not(miri))))]
+    let _ = (address, soon);
+}
+
+/// A power of two of buffers of one length that follow each other in a segment, checked once.
+#[cfg(not(all(test, loom)))]
+#[derive(Clone, Debug)]
+pub(crate) struct Buffers<S> {
+    first: NonNull<u8>,
+    /// Bytes of each.
+    len: usize,
+    mask: usize,
+    // Last, and never read: keeps the memory at its address for as long as the buffers are asked for.
+    _segment: S,
+}
+
+// SAFETY: `first` is only turned into spans, whose bytes are touched by whoever has their turn; so this may go where the
+// segment may.
+#[cfg(not(all(test, loom)))]
+unsafe impl<S: Send> Send for Buffers<S> {}
+// SAFETY: as above.
+#[cfg(not(all(test, loom)))]
+unsafe impl<S: Sync> Sync for Buffers<S> {}
+
+#[cfg(not(all(test, loom)))]
+impl<S: Segment> Buffers<S> {
+    /// The `count` buffers of `len` bytes at `offset`; a `count` that is no power of two is rounded down to one.
+    pub(crate) fn new(segment: S, offset: usize, len: usize, count: usize) -> Result<Self, OutOfSpan> {
+        let count = if count == 0 { return Err(OutOfSpan) } else { 1 << count.ilog2() };
+        let span = Span::new(&segment, offset, len.checked_mul(count).ok_or(OutOfSpan)?)?;
+        Ok(Self { first: span.base, len, mask: count - 1, _segment: segment })
+    }
+
+    /// Bytes of a buffer.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Says that the start of a buffer will be touched soon.
+    #[inline]
+    pub(crate) fn expect(&self, index: usize, soon: Soon) {
+        expect(self.first.as_ptr().wrapping_add((index & self.mask) * self.len), soon);
+    }
+
+    /// The buffer at `index` modulo the count.
+    #[inline]
+    pub(crate) fn at(&self, index: usize) -> Span<'_> {
+        // SAFETY: `index & mask` is below the count, and `new` has checked that so many times `len` bytes are inside.
+        let base = unsafe { self.first.add((index & self.mask) * self.len) };
+        Span { base, len: self.len, segment: PhantomData }
+    }
+}
+
+/// Loom's memory has no buffers: its models end at the ring.
+#[cfg(all(test, loom))]
+#[derive(Clone, Debug)]
+pub(crate) struct Buffers<S> {
+    _segment: S,
+}
+
+#[cfg(all(test, loom))]
+impl<S: Segment> Buffers<S> {
+    pub(crate) fn new(_segment: S, _offset: usize, _len: usize, _count: usize) -> Result<Self, OutOfSpan> {
+        Err(OutOfSpan)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        0
+    }
+
+    pub(crate) fn expect(&self, _index: usize, _soon: Soon) {}
+
+    pub(crate) fn at(&self, _index: usize) -> Span<'_> {
+        Span::empty()
+    }
+}
+
 /// Under loom every byte is a cell, so that a read that is not ordered after its write fails the model.
 #[cfg(all(test, loom))]
 impl<'s> Span<'s> {
@@ -198,6 +296,20 @@ mod tests {
         let mut out = [0; 15];
         span.read(49, &mut out).unwrap();
         assert_eq!(out, [7; 15]);
+    }
+
+    #[test]
+    fn buffers_lie_wholly_inside() {
+        let segment = HeapSegment::new(128);
+        let buffers = Buffers::new(segment.clone(), 32, 24, 4).unwrap();
+        buffers.at(7).write(0, &[9; 24]).unwrap();
+        assert_eq!(segment.bytes(32 + 3 * 24, 24), [9; 24]);
+        assert_eq!((buffers.len(), buffers.at(0).write(1, &[0; 24])), (24, Err(OutOfSpan)));
+        for (offset, len, count) in
+            [(33, 24, 4), (0, 64, 0), (0, 16, 16), (0, usize::MAX, 2), (usize::MAX, 8, 1)]
+        {
+            assert!(Buffers::new(segment.clone(), offset, len, count).is_err(), "{offset} {len} {count}");
+        }
     }
 
     #[test]

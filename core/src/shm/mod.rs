@@ -14,8 +14,8 @@ mod bytes;
 mod static_segment;
 pub mod view;
 
-pub(crate) use bytes::Span;
-pub(crate) use view::Table;
+pub(crate) use bytes::{Buffers, Soon, Span};
 #[cfg(not(all(test, loom)))]
 pub use static_segment::StaticSegment;
+pub(crate) use view::Table;
 pub use view::{SharedLayout, ViewError, view};

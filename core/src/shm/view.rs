@@ -4,6 +4,7 @@
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
+use super::bytes::{self, Soon};
 use crate::platform::Segment;
 
 /// A struct made only of shared words, so that any bytes are a value of it and a peer's writes are atomic accesses.
@@ -20,6 +21,8 @@ unsafe impl SharedLayout for crate::zerobuffer::Oieb {}
 unsafe impl SharedLayout for crate::zerobuffer::share::ShareTable {}
 // SAFETY: repr(C), 32 shared words; its file asserts the layout.
 unsafe impl SharedLayout for crate::mpmc::RingHeader {}
+// SAFETY: one shared word.
+unsafe impl SharedLayout for crate::sync::SharedU64 {}
 // SAFETY: repr(C), nine shared words; its file asserts the layout.
 unsafe impl SharedLayout for crate::mpmc::Slot {}
 // SAFETY: repr(C), eight shared words; its file asserts the layout.
@@ -103,19 +106,19 @@ impl<S: Segment, T: SharedLayout> Headed<S, T> {
 pub(crate) struct Table<S, T> {
     first: NonNull<T>,
     mask: usize,
-    // Last: keeps the memory at its address for as long as the table lives.
-    segment: S,
+    // Last, and never read: keeps the memory at its address for as long as the table lives.
+    _segment: S,
 }
 
 // SAFETY: `first` is only turned into shared references to words that everybody accesses atomically, in memory that
-// `segment` keeps; so the table may go where the segment may.
+// the segment keeps; so the table may go where the segment may.
 unsafe impl<S: Send, T: SharedLayout> Send for Table<S, T> {}
 // SAFETY: as above.
 unsafe impl<S: Sync, T: SharedLayout> Sync for Table<S, T> {}
 
 impl<S: Clone, T> Clone for Table<S, T> {
     fn clone(&self) -> Self {
-        Self { first: self.first, mask: self.mask, segment: self.segment.clone() }
+        Self { first: self.first, mask: self.mask, _segment: self._segment.clone() }
     }
 }
 
@@ -133,7 +136,14 @@ impl<S: Segment, T: SharedLayout> Table<S, T> {
         if end > segment.len() || count == 0 {
             return Err(error);
         }
-        Ok(Self { first: NonNull::from(first), mask: count - 1, segment })
+        Ok(Self { first: NonNull::from(first), mask: count - 1, _segment: segment })
+    }
+
+    /// Says that the byte at `offset` of a value will be touched soon.
+    #[inline]
+    pub(crate) fn expect(&self, index: usize, offset: usize, soon: Soon) {
+        let first = self.first.as_ptr().cast::<u8>();
+        bytes::expect(first.wrapping_add((index & self.mask) * size_of::<T>() + offset), soon);
     }
 
     /// The value at `index` modulo the count.
@@ -144,12 +154,8 @@ impl<S: Segment, T: SharedLayout> Table<S, T> {
         // SAFETY:
         // - aligned and inside, because the first is and a `T`'s size is a multiple of its alignment;
         // - `T: SharedLayout` has only atomic fields, so any bytes are a value and writes by others are no races;
-        // - `segment`, which `self` owns, keeps the memory at this address (`Segment`'s contract).
+        // - the segment, which `self` owns, keeps the memory at this address (`Segment`'s contract).
         unsafe { at.as_ref() }
-    }
-
-    pub(crate) fn segment(&self) -> &S {
-        &self.segment
     }
 }
 

@@ -3,11 +3,12 @@
 //! A futex cannot be polled by epoll, so a wait that lasts runs on tokio's blocking pool, for at most 100 ms at a time.
 //! That thread takes no slot and no message: dropping a future loses nothing.
 
+use core::time::Duration;
+
 use strait_core::hqq::{RecvError, SendError, Sleeper};
 use strait_core::platform::Clock as _;
 use strait_core::time::{Deadline, Instant};
 
-use super::deadline;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::slot::{Slot, SlotMut};
@@ -23,8 +24,9 @@ struct Rests {
 }
 
 impl Rests {
-    fn new(until: Deadline) -> Self {
-        Self { until, turns: 0 }
+    fn new(timeout: Duration) -> Self {
+        let at = (timeout != Duration::MAX).then(|| Os.now().saturating_add(timeout));
+        Self { until: at.map_or(Deadline::Never, Deadline::At), turns: 0 }
     }
 
     /// Waits until an attempt is worth while, or a slice is over; `false` if the deadline came first.
@@ -50,7 +52,7 @@ impl Receiver {
     /// # Errors
     /// As [`recv`](Receiver::recv).
     pub async fn recv_async(&mut self) -> Result<Slot<'_>, RecvError> {
-        let mut rests = Rests::new(deadline(self.timeout()));
+        let mut rests = Rests::new(self.timeout());
         loop {
             match self.core_mut().keep() {
                 Err(RecvError::Empty) => {}
@@ -73,7 +75,7 @@ impl Sender {
     /// # Errors
     /// As [`reserve`](Sender::reserve).
     pub async fn reserve_async(&mut self) -> Result<SlotMut<'_>, SendError> {
-        let mut rests = Rests::new(deadline(self.timeout()));
+        let mut rests = Rests::new(self.timeout());
         loop {
             match self.core_mut().keep() {
                 Err(SendError::Full) => {}

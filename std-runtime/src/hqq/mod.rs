@@ -62,15 +62,3 @@ pub use strait_core::hqq::{
     AttachError, Capabilities, Counts, ErrorCode, Features, Geometry, GeometryError, OpCode, Profile,
     Recovered, RecvError, SendError, Side, Version,
 };
-
-use core::time::Duration;
-
-use strait_core::platform::Clock as _;
-use strait_core::time::Deadline;
-
-use crate::os::Os;
-
-/// `timeout` from now; never for [`Duration::MAX`].
-fn deadline(timeout: Duration) -> Deadline {
-    if timeout == Duration::MAX { Deadline::Never } else { Deadline::At(Os.now().saturating_add(timeout)) }
-}

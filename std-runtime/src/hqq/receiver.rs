@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use strait_core::hqq::{Consumer, Recovered, RecvError, Slots};
 
-use super::deadline;
 use super::sender::add;
 use super::slot::Slot;
 use super::statistics::{Statistics, tell};
@@ -80,7 +79,7 @@ impl Receiver {
     #[inline]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Slot<'_>, RecvError> {
         self.note_recovered();
-        let slot = self.core.recv(deadline(timeout))?;
+        let slot = self.core.recv(timeout)?;
         tracing::trace!(link = &*self.name, len = slot.len(), "received");
         Ok(Slot::new(slot, self.copies))
     }
@@ -104,8 +103,8 @@ impl Receiver {
     #[inline]
     pub fn recv_many(&mut self, most: usize) -> Result<Batch<'_>, RecvError> {
         self.note_recovered();
-        let deadline = deadline(self.timeout);
-        self.core.recv_many(most, deadline)
+        let timeout = self.timeout;
+        self.core.recv_many(most, timeout)
     }
 
     /// Receives one message, or the rest of one, into `to`; returns how many bytes. What does not fit is kept for the next
@@ -120,7 +119,7 @@ impl Receiver {
         if self.at == self.rest.len() {
             let timeout = self.timeout;
             self.note_recovered();
-            let slot = self.core.recv(deadline(timeout))?;
+            let slot = self.core.recv(timeout)?;
             let len = slot.len().min(to.len());
             let (now, later) = slot.split_at(len);
             to[..len].copy_from_slice(now);
@@ -144,15 +143,15 @@ impl Receiver {
 
     #[inline]
     fn note_recovered(&mut self) {
-        // By the wait before this one: the common case is a look at three zeros.
-        let recovered = self.core.take_recovered();
-        if !recovered.is_nothing() {
-            self.tell(recovered);
+        // By the wait before this one.
+        if self.core.has_recovered() {
+            self.tell();
         }
     }
 
     #[cold]
-    fn tell(&mut self, recovered: Recovered) {
+    fn tell(&mut self) {
+        let recovered = self.core.take_recovered();
         tell(&self.name, recovered);
         self.recovered = add(self.recovered, recovered);
     }

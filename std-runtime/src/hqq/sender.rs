@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use strait_core::hqq::{Producer, Recovered, SendError, SlotsMut};
 
-use super::deadline;
 use super::slot::SlotMut;
 use super::statistics::{Statistics, tell};
 use crate::os::Os;
@@ -71,7 +70,7 @@ impl Sender {
     #[inline]
     pub fn reserve_timeout(&mut self, timeout: Duration) -> Result<SlotMut<'_>, SendError> {
         self.note_recovered();
-        Ok(SlotMut::new(self.core.reserve(deadline(timeout))?))
+        Ok(SlotMut::new(self.core.reserve(timeout)?))
     }
 
     /// Reserves a slot if one is free.
@@ -90,8 +89,8 @@ impl Sender {
     #[inline]
     pub fn reserve_many(&mut self, most: usize) -> Result<Reservations<'_>, SendError> {
         self.note_recovered();
-        let deadline = deadline(self.timeout);
-        self.core.reserve_many(most, deadline)
+        let timeout = self.timeout;
+        self.core.reserve_many(most, timeout)
     }
 
     /// Sends a copy of `bytes`, waiting while the ring is full.
@@ -110,7 +109,7 @@ impl Sender {
     #[inline]
     pub fn send_timeout(&mut self, bytes: &[u8], timeout: Duration) -> Result<(), SendError> {
         self.note_recovered();
-        self.core.send(bytes, deadline(timeout))?;
+        self.core.send(bytes, timeout)?;
         tracing::trace!(link = &*self.name, len = bytes.len(), "sent");
         Ok(())
     }
@@ -151,15 +150,15 @@ impl Sender {
 
     #[inline]
     fn note_recovered(&mut self) {
-        // By the wait before this one: the common case is a look at three zeros.
-        let recovered = self.core.take_recovered();
-        if !recovered.is_nothing() {
-            self.tell(recovered);
+        // By the wait before this one.
+        if self.core.has_recovered() {
+            self.tell();
         }
     }
 
     #[cold]
-    fn tell(&mut self, recovered: Recovered) {
+    fn tell(&mut self) {
+        let recovered = self.core.take_recovered();
         tell(&self.name, recovered);
         self.recovered = add(self.recovered, recovered);
     }

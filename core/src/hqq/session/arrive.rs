@@ -26,9 +26,12 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
         let header = match Header::parse(chunk, agreed.flags(), self.is_plain(&agreed)) {
             Ok(header) => header,
             Err(flags) => {
-                // Its kind is unknown: whatever has that number.
+                // Its kind is unknown: whatever is unfinished and has that number.
                 for kind in [Kind::Message, Kind::Request, Kind::Response] {
-                    self.violated(MessageKey { connection: id, message: chunk.message, kind });
+                    let key = MessageKey { connection: id, message: chunk.message, kind };
+                    if self.assemblies.contains(key) {
+                        self.violated(key);
+                    }
                 }
                 return Err(fault(flags));
             }
@@ -97,6 +100,10 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
                     return Err(ChunkFault::NotLarge { total: chunk.total });
                 }
                 Kind::Message => {}
+                // Its number is also that of a response that is still being sent.
+                Kind::Request if self.sending.contains(MessageKey { kind: Kind::Response, ..key }) => {
+                    return Err(ChunkFault::RequestExists);
+                }
                 Kind::Request => {
                     self.calls.check_request(call)?;
                     self.calls.requested(call);

@@ -183,6 +183,11 @@ impl<const N: usize> Assemblies<N> {
         Some((ended.key, ended.ended?))
     }
 
+    /// Whether it is unfinished.
+    pub(super) fn contains(&self, key: MessageKey) -> bool {
+        self.find(key).is_some()
+    }
+
     /// Unfinished messages.
     pub(super) fn len(&self) -> usize {
         self.open().count()

@@ -16,15 +16,25 @@ struct Call {
     key: CallKey,
     /// Why there will be no response; our user does not know yet.
     failed: Option<CallFailure>,
+    /// Whether it was forgotten, and the peer does not know yet.
+    abandoned: bool,
 }
 
-/// At most `N` calls of ours, `N` of the peer, and `N` forgotten ones.
+impl Call {
+    fn waits(&self) -> bool {
+        self.failed.is_none() && !self.abandoned
+    }
+}
+
+/// Forgotten calls whose late responses are swallowed.
+const FORGOTTEN: usize = 32;
+
+/// At most `N` calls of ours, and `N` of the peer.
 #[derive(Debug)]
 pub(super) struct Calls<const N: usize> {
     ours: Vec<Call, N>,
-    /// Whether the response is being sent stands beside each.
-    theirs: Vec<(CallKey, bool), N>,
-    forgotten: History<CallKey, N>,
+    theirs: Vec<CallKey, N>,
+    forgotten: History<CallKey, FORGOTTEN>,
 }
 
 impl<const N: usize> Calls<N> {
@@ -40,18 +50,19 @@ impl<const N: usize> Calls<N> {
     /// Waits for a response, after [`has_room`](Self::has_room).
     pub(super) fn wait_for(&mut self, key: CallKey) {
         self.forgotten.forget(key);
-        let _ = self.ours.push(Call { key, failed: None });
+        let _ = self.ours.push(Call { key, failed: None, abandoned: false });
     }
 
     /// The response is complete.
     pub(super) fn answered(&mut self, key: CallKey) {
-        self.ours.retain(|call| call.key != key || call.failed.is_some());
+        self.ours.retain(|call| call.key != key || !call.waits());
     }
 
     /// There will be no response to those that `which` says.
     pub(super) fn fail(&mut self, why: CallFailure, which: impl Fn(CallKey) -> bool) {
+        self.ours.retain(|call| !call.abandoned || !which(call.key));
         for call in &mut self.ours {
-            if call.failed.is_none() && which(call.key) {
+            if call.waits() && which(call.key) {
                 call.failed = Some(why);
             }
         }
@@ -67,6 +78,20 @@ impl<const N: usize> Calls<N> {
         waited
     }
 
+    /// As [`forget`](Self::forget); the call keeps its place until the peer is told.
+    pub(super) fn abandon(&mut self, key: CallKey) {
+        for call in self.ours.iter_mut().filter(|call| call.key == key && call.waits()) {
+            call.abandoned = true;
+            self.forgotten.remember(key);
+        }
+    }
+
+    /// A call of which the peer is to be told that nobody waits for it.
+    pub(super) fn take_abandoned(&mut self) -> Option<CallKey> {
+        let at = self.ours.iter().position(|call| call.abandoned)?;
+        Some(self.ours.swap_remove(at).key)
+    }
+
     /// Whether a chunk of a response is swallowed; its last one is the last.
     pub(super) fn is_swallowed(&mut self, key: CallKey, last: bool) -> bool {
         let swallowed = self.forgotten.contains(key);
@@ -77,7 +102,7 @@ impl<const N: usize> Calls<N> {
     }
 
     pub(super) fn is_waiting(&self, key: CallKey) -> bool {
-        self.ours.iter().any(|call| call.key == key && call.failed.is_none())
+        self.ours.iter().any(|call| call.key == key && call.waits())
     }
 
     /// A call that failed and was not reported.
@@ -89,7 +114,7 @@ impl<const N: usize> Calls<N> {
 
     /// Whether a request of the peer may begin; nothing changes.
     pub(super) fn check_request(&self, key: CallKey) -> Result<(), ChunkFault> {
-        if self.theirs.iter().any(|(known, _)| *known == key) {
+        if self.theirs.contains(&key) {
             return Err(ChunkFault::RequestExists);
         }
         if self.theirs.is_full() {
@@ -100,31 +125,24 @@ impl<const N: usize> Calls<N> {
 
     /// A request of the peer begins, after [`check_request`](Self::check_request).
     pub(super) fn requested(&mut self, key: CallKey) {
-        let _ = self.theirs.push((key, false));
+        let _ = self.theirs.push(key);
     }
 
     /// Whether a request of the peer waits for its response.
     pub(super) fn is_requested(&self, key: CallKey) -> bool {
-        self.theirs.contains(&(key, false))
-    }
-
-    /// The response to a request begins.
-    pub(super) fn answer(&mut self, key: CallKey) {
-        for (known, answering) in &mut self.theirs {
-            *answering |= *known == key;
-        }
+        self.theirs.contains(&key)
     }
 
     /// The peer gives a request up; whether nobody answers it yet.
     pub(super) fn withdraw(&mut self, key: CallKey) -> bool {
         let waited = self.is_requested(key);
-        self.theirs.retain(|known| *known != (key, false));
+        self.theirs.retain(|known| *known != key);
         waited
     }
 
-    /// Requests of the peer are answered, or gone with their connection.
+    /// The response to a request begins, or it is gone with its connection.
     pub(super) fn settle(&mut self, which: impl Fn(CallKey) -> bool) {
-        self.theirs.retain(|(key, _)| !which(*key));
+        self.theirs.retain(|key| !which(*key));
     }
 
     pub(super) fn clear_history(&mut self) {
@@ -133,6 +151,6 @@ impl<const N: usize> Calls<N> {
 
     /// Calls of ours without a response.
     pub(super) fn outstanding(&self) -> usize {
-        self.ours.iter().filter(|call| call.failed.is_none()).count()
+        self.ours.iter().filter(|call| call.waits()).count()
     }
 }

@@ -81,7 +81,7 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
             Kind::Message if agreed.is_reliable() => self.reliable.push(&entry),
             Kind::Message => {}
             Kind::Request => self.calls.wait_for((connection, message)),
-            Kind::Response => self.calls.answer((connection, message)),
+            Kind::Response => self.calls.settle(|known| known == (connection, message)),
         }
         let taken = self.sending.push(entry);
         debug_assert!(taken, "checked above");
@@ -101,10 +101,8 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
         } else {
             self.sending.remove(message);
         }
-        match message.kind {
-            Kind::Message => {}
-            Kind::Request => drop(self.calls.forget(call)),
-            Kind::Response => self.calls.settle(|known| known == call),
+        if message.kind == Kind::Request {
+            self.calls.forget(call);
         }
         true
     }
@@ -112,7 +110,8 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
     /// `bytes` of credit need no more room here, so the peer may send as many more: the `cost` of each chunk that was
     /// told, once. Without flow control it does nothing.
     ///
-    /// A message longer than the window must be consumed as it arrives, or its end never does.
+    /// A message longer than the window must be consumed as it arrives, or its end never does. What came on a
+    /// connection that was closed since, or of a peer that was lost since, is not given back.
     pub fn consumed(&mut self, connection: ConnectionId, bytes: u64) {
         if let Some(connection) = self.connections.find_mut(connection) {
             connection.credit.consume(bytes);
@@ -151,13 +150,18 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
     }
 
     /// Nobody waits for a call any more: its request is given up, a late response is swallowed. Whether it was
-    /// outstanding.
+    /// outstanding. A Strait peer is told, so that it need not answer.
     ///
-    /// The last `CALLS` forgotten ones are remembered; a response to an older one is an error of the peer.
+    /// The last 32 forgotten ones are remembered; a response to an older one is an error of the peer.
     pub fn forget_call(&mut self, connection: ConnectionId, message: u64) -> bool {
         let call = (connection, message);
         let waited = self.calls.is_waiting(call);
-        self.abort(MessageKey { connection, message, kind: Kind::Request });
+        let request = MessageKey { connection, message, kind: Kind::Request };
+        let aborted = self.abort(request);
+        if !aborted && self.agreed().is_some_and(Agreed::peer_is_strait) {
+            // It was sent whole: others would take an abort for a message of its own.
+            self.calls.abandon(call);
+        }
         let key = MessageKey { connection, message, kind: Kind::Response };
         self.assemblies.end(AbortReason::Forgotten, |open| open.key == key);
         self.calls.forget(call);

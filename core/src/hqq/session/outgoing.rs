@@ -77,6 +77,12 @@ impl<const N: usize> Sending<N> {
         self.all.iter_mut().find(|entry| entry.key == key && entry.progress == Progress::Sending)
     }
 
+    /// Whether it is not yet ended.
+    pub(super) fn contains(&self, key: MessageKey) -> bool {
+        let ongoing = |entry: &Entry| matches!(entry.progress, Progress::Sending | Progress::Aborting);
+        self.all.iter().any(|entry| entry.key == key && ongoing(entry))
+    }
+
     /// Ends it without a report.
     pub(super) fn remove(&mut self, key: MessageKey) {
         self.all.retain(|entry| entry.key != key || entry.progress != Progress::Sending);

@@ -68,17 +68,13 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
         if core::mem::take(&mut self.statistics_due) {
             return Some(Operation::Statistics(self.counters));
         }
+        let abandoned = self.calls.take_abandoned();
+        if let Some((ConnectionId(connection), message)) = abandoned {
+            return Some(abort(connection, message, ChunkFlags::REQUEST));
+        }
         let Entry { key, marks, .. } = self.sending.take_aborting()?;
-        Some(Operation::Chunk(Chunk {
-            connection: key.connection.0,
-            message: key.message,
-            total: 0,
-            offset: 0,
-            len: 0,
-            // Its kind alone: Go's readers know no other flag beside an abort.
-            flags: marks.flags().intersection(KIND).union(ChunkFlags::ABORT),
-            aux: 0,
-        }))
+        // Its kind alone: Go's readers know no other flag beside an abort.
+        Some(abort(key.connection.0, key.message, marks.flags().intersection(KIND)))
     }
 
     fn poll_chunk(&mut self, agreed: &Agreed) -> Option<Transmit> {
@@ -139,7 +135,6 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
         self.reliable.sent(key);
         if key.kind == Kind::Response {
             self.counters.calls = self.counters.calls.saturating_add(1);
-            self.calls.settle(|known| known == (key.connection, key.message));
         }
     }
 
@@ -181,3 +176,8 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
 
 /// What an abort says of its message.
 const KIND: ChunkFlags = ChunkFlags::REQUEST.union(ChunkFlags::RESPONSE);
+
+fn abort(connection: u64, message: u64, kind: ChunkFlags) -> Operation {
+    let flags = kind.union(ChunkFlags::ABORT);
+    Operation::Chunk(Chunk { connection, message, total: 0, offset: 0, len: 0, flags, aux: 0 })
+}

@@ -82,6 +82,12 @@ fn an_aborted_response_is_a_failure_and_never_success() {
         assert_eq!(events, expected);
     }
     assert_eq!((pair.ends[A].session.outstanding(), pair.ends[A].take_whole()), (2, vec![]));
+    // Both requests are settled: two others have room.
+    for _ in 0..2 {
+        pair.ends[A].begin(ZERO, request(1)).unwrap();
+    }
+    pair.settle();
+    assert_eq!(pair.ends[B].take_whole().len(), 2);
     pair.assert_no_errors();
 }
 
@@ -113,6 +119,28 @@ fn a_late_response_to_a_forgotten_call_is_swallowed() {
         pair.settle();
     }
     assert_eq!(pair.ends[A].take_whole().len(), 10);
+}
+
+#[test]
+fn the_peer_hears_of_a_forgotten_call_and_need_not_answer() {
+    let (mut pair, keys) = four();
+    assert!(pair.ends[A].session.forget_call(ZERO, keys[2].message));
+    pair.publish(A);
+    let key = pair.ends[A].begin(ZERO, request(10)).unwrap();
+    pair.settle();
+    let reason = AbortReason::ByPeer;
+    assert_eq!(pair.ends[B].take_events(), [Event::Aborted { message: keys[2], reason }]);
+    assert_eq!(pair.ends[B].take_whole()[0].key, key, "there is room for the next");
+    pair.assert_no_errors();
+}
+
+#[test]
+fn a_bad_chunk_of_the_peers_message_fails_no_call_of_that_number() {
+    let (mut pair, keys) = four();
+    let (message, flags) = (keys[0].message, ChunkFlags(1 << 20));
+    let chunk = Chunk { connection: 0, message, total: 1, offset: 0, len: 1, flags, aux: 0 };
+    assert!(pair.inject(A, Operation::Chunk(chunk)).is_err());
+    assert_eq!((pair.ends[A].take_events(), pair.ends[A].session.outstanding()), (vec![], 4));
 }
 
 #[test]

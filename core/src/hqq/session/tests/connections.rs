@@ -118,6 +118,21 @@ fn closes_that_cross_and_chunks_on_the_way_are_no_errors() {
 }
 
 #[test]
+fn a_number_that_serves_again_has_no_stragglers_of_before() {
+    let mut pair = Pair::agreed();
+    let connection = pair.open(B);
+    pair.ends[A].session.close(connection, 0).unwrap();
+    pair.settle();
+    let ConnectionId(number) = connection;
+    let close = Operation::Close { connection: number, reason: 0 };
+    pair.inject(A, close).unwrap();
+    pair.inject(A, Operation::Create { connection: number }).unwrap();
+    pair.inject(A, close).unwrap();
+    let unknown = PeerError::UnknownConnection { opcode: OpCode::CONN_CLOSE, connection: number };
+    assert_eq!(pair.inject(A, close), Err(unknown));
+}
+
+#[test]
 fn a_connection_closed_before_its_grant_is_closed() {
     let mut pair = Pair::agreed();
     let connection = pair.ends[A].session.open().unwrap();

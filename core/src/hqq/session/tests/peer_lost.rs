@@ -87,7 +87,8 @@ fn a_message_that_was_not_acknowledged_goes_to_the_next_peer_once() {
     assert!(pair.ends[A].take_events().contains(&Event::Acknowledged { message: keys[0] }));
 
     replace(&mut pair, next());
-    pair.ends[A].take_events();
+    let closed = Event::Closed { connection, reason: CloseReason::PeerLost };
+    assert_eq!(pair.ends[A].take_events(), [closed], "and nothing is unsent");
     assert_eq!(pair.ends[A].session.unacknowledged(), 3);
     agree(&mut pair, B);
     let redelivered: Vec<_> = pair.ends[A].take_events();

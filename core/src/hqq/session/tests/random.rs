@@ -15,6 +15,7 @@ enum Step {
     Publish { end: usize },
     Deliver { end: usize },
     Consume { end: usize },
+    Forget { end: usize, which: usize },
     Acknowledge { end: usize },
 }
 
@@ -34,6 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => end.clone().prop_map(|end| Step::Publish { end }),
         10 => end.clone().prop_map(|end| Step::Deliver { end }),
         3 => end.clone().prop_map(|end| Step::Consume { end }),
+        1 => (end.clone(), any::<usize>()).prop_map(|(end, which)| Step::Forget { end, which }),
         2 => end.prop_map(|end| Step::Acknowledge { end }),
     ]
 }
@@ -46,6 +48,7 @@ struct Play {
     /// Messages begun by each end, in their order, with class and length.
     begun: [Vec<(MessageKey, u8, u64)>; 2],
     closed: Vec<ConnectionId>,
+    forgotten: Vec<(ConnectionId, u64)>,
     /// Requests each end may answer.
     requests: [Vec<MessageKey>; 2],
     /// Messages each end has to acknowledge.
@@ -65,6 +68,7 @@ impl Play {
             usable: [vec![ZERO], vec![ZERO]],
             begun: Default::default(),
             closed: vec![],
+            forgotten: vec![],
             requests: Default::default(),
             unacknowledged: Default::default(),
             looked: [0; 2],
@@ -120,6 +124,18 @@ impl Play {
                 self.pair.deliver(end);
             }
             Step::Consume { end } => self.pair.ends[end].consume_all(),
+            Step::Forget { end, which } => {
+                let calls = self.begun[end].iter().filter(|(key, ..)| key.kind == Kind::Request);
+                let calls: Vec<_> = calls.map(|(key, ..)| *key).collect();
+                let Some(key) = calls.get(which % calls.len().max(1)) else { return };
+                // No more are remembered.
+                if self.forgotten.len() == 32 {
+                    return;
+                }
+                if self.pair.ends[end].session.forget_call(key.connection, key.message) {
+                    self.forgotten.push((key.connection, key.message));
+                }
+            }
             Step::Acknowledge { end } => {
                 if let Some(key) = self.unacknowledged[end].pop() {
                     let result = self.pair.ends[end].session.acknowledge(key.connection, key.message);
@@ -153,6 +169,7 @@ impl Play {
             for event in &events[self.heard[end]..] {
                 match event {
                     Event::Opened { connection } => self.usable[end].push(*connection),
+                    Event::Aborted { message, .. } => self.requests[end].retain(|key| key != message),
                     Event::Closed { connection, .. } => {
                         self.usable[end].retain(|known| known != connection);
                         self.requests[end].retain(|key| key.connection != *connection);
@@ -190,7 +207,8 @@ impl Play {
             let came: Vec<MessageKey> = self.pair.ends[1 - end].whole.iter().map(|whole| whole.key).collect();
             for (key, ..) in &self.begun[end] {
                 let times = came.iter().filter(|other| *other == key).count();
-                let lost = self.closed.contains(&key.connection);
+                let forgotten = self.forgotten.contains(&(key.connection, key.message));
+                let lost = self.closed.contains(&key.connection) || forgotten;
                 assert!(times == 1 || lost && times == 0, "{key} came {times} times");
             }
             // In the order of their lane.
