@@ -1,6 +1,8 @@
 //! The reference implementations' bytes: our writer makes the same, our reader reads them.
 #![forbid(unsafe_code)]
 
+mod interop_hqq;
+
 use std::path::Path;
 
 use strait_core::name::Name;

@@ -28,6 +28,7 @@
 //! processes. [`embedding`] shows how.
 #![no_std]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]
+#![cfg_attr(shuttle, allow(dead_code, reason = "loom's models are left out, shuttle's use less"))]
 
 #[cfg(any(test, feature = "test-util"))]
 extern crate std;

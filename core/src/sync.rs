@@ -1,7 +1,8 @@
 //! Words that two processes share, and the one place that names atomics: loom swaps them here.
 //!
 //! The newtypes fix the byte order (little-endian) and offer no `SeqCst` access, so neither can be got wrong
-//! elsewhere. Under `cfg(all(test, loom))` they are loom's; a downstream crate's loom run does not change them.
+//! elsewhere. Under `cfg(all(test, loom))` they are loom's; a downstream crate's loom run does not change them. With
+//! `cfg(shuttle)` beside it they are shuttle's, for models too large for loom.
 #![cfg_attr(
     not(feature = "portable-atomic"),
     expect(clippy::disallowed_types, reason = "this is the facade that the lint points to")
@@ -17,10 +18,12 @@ use crate::layout::assert_layout;
 
 #[cfg(all(not(all(test, loom)), not(feature = "portable-atomic")))]
 use core::sync::atomic as raw;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(shuttle)))]
 use loom::sync::atomic as raw;
 #[cfg(all(not(all(test, loom)), feature = "portable-atomic", target_has_atomic = "64"))]
 use portable_atomic as raw;
+#[cfg(all(test, loom, shuttle))]
+use shuttle::sync::atomic as raw;
 
 /// Narrow words as the target has them, wide ones under a critical section.
 #[cfg(all(not(all(test, loom)), feature = "portable-atomic", not(target_has_atomic = "64")))]
@@ -161,8 +164,10 @@ pub(crate) fn full_fence_after_rmw() {
 /// One turn of a spin loop: a processor hint, and under loom a point where others run.
 #[inline]
 pub(crate) fn spin_loop() {
-    #[cfg(all(test, loom))]
+    #[cfg(all(test, loom, not(shuttle)))]
     loom::thread::yield_now();
+    #[cfg(all(test, loom, shuttle))]
+    shuttle::thread::yield_now();
     #[cfg(not(all(test, loom)))]
     core::hint::spin_loop();
 }

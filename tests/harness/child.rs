@@ -99,6 +99,14 @@ impl Peer {
         pid
     }
 
+    /// The same; returns what it had answered before, as far as it was not asked for.
+    pub fn kill_and_listen(mut self) -> Vec<String> {
+        self.child.kill().expect("the peer can be killed");
+        self.child.wait().expect("the peer can be reaped");
+        // The pipe ends with the process.
+        self.answers.iter().map_while(Result::ok).collect()
+    }
+
     /// Lets it end in order; returns how it ended.
     pub fn exit(mut self) -> ExitStatus {
         self.tell("exit");

@@ -4,11 +4,14 @@
 pub mod blocked;
 pub mod child;
 pub mod duplex;
+pub mod message;
 // Files in /dev/shm. Elsewhere a buffer's objects are no files, and no test can lay hands on them.
 #[cfg(target_os = "linux")]
 pub mod objects;
 pub mod pattern;
 pub mod test_name;
+#[cfg(target_os = "linux")]
+pub mod traced;
 
 pub use child::Peer;
 pub use test_name::TestName;

@@ -5,8 +5,9 @@ use std::process::Command;
 use crate::packages;
 use crate::shell::{self, Failure, cargo, root};
 
-/// The manifest of the benchmarks, a workspace of their own.
+/// The manifests of the benchmarks, workspaces of their own.
 pub(crate) const BENCH: &str = "xtask/bench/Cargo.toml";
+pub(crate) const BENCH_PEERS: &str = "xtask/bench-peers/Cargo.toml";
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     if let Some(unknown) = args.first() {
@@ -15,7 +16,12 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     // The fuzz targets are checked too, and their runtime is C++.
     packages::ensure(&["build-essential"])?;
     workspace(None)?;
-    if root().join(BENCH).exists() { workspace(Some(BENCH)) } else { Ok(()) }
+    for manifest in [BENCH, BENCH_PEERS] {
+        if root().join(manifest).exists() {
+            workspace(Some(manifest))?;
+        }
+    }
+    Ok(())
 }
 
 fn workspace(manifest: Option<&str>) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! Do core's concurrent algorithms hold under every interleaving and reordering that loom finds?
+//! Do core's concurrent algorithms hold under every order that loom finds, and in the random ones that shuttle tries?
 
 use crate::shell::{Failure, cargo, run_and_read, target};
 
@@ -6,17 +6,25 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     if let Some(unknown) = args.first() {
         return Err(Failure::new(format!("loom takes no argument, got {unknown:?}")));
     }
+    let loom = models("loom", "--cfg loom")?;
+    println!("{loom} loom models passed");
+    let shuttle = models("shuttle", "--cfg loom --cfg shuttle")?;
+    println!("{shuttle} shuttle models passed");
+    Ok(())
+}
+
+/// Runs the tests of core whose path contains `kind`, built with `cfgs`; how many passed.
+fn models(kind: &str, cfgs: &str) -> Result<u64, Failure> {
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     let mut test = cargo();
-    test.env("RUSTFLAGS", format!("{flags} --cfg loom").trim_start()).env("LOOM_MAX_PREEMPTIONS", "3");
+    test.env("RUSTFLAGS", format!("{flags} {cfgs}").trim_start()).env("LOOM_MAX_PREEMPTIONS", "3");
     test.args(["test", "--package", "strait-core", "--release", "--lib", "--target-dir"]);
-    test.arg(target().join("loom")).arg("loom");
+    test.arg(target().join(kind)).arg(kind);
     let passed = passed_tests(&run_and_read(&mut test)?);
     if passed == 0 {
-        return Err(Failure::new("no loom model ran: `--lib loom` matched no test"));
+        return Err(Failure::new(format!("no {kind} model ran: `--lib {kind}` matched no test")));
     }
-    println!("{passed} loom models passed");
-    Ok(())
+    Ok(passed)
 }
 
 /// The sum of `N passed` over all `test result:` lines.

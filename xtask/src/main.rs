@@ -57,6 +57,11 @@ const VERBS: &[Verb] = &[
     },
     Verb { name: "fuzz", what: "every fuzz target [--seconds N, 30 by default] [TARGET…]", run: fuzz::run },
     Verb { name: "bench", what: "the benchmarks; arguments go to them", run: bench::run },
+    Verb {
+        name: "bench-peers",
+        what: "the benchmarks against other people's queues; arguments go to them",
+        run: bench::run_peers,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -64,7 +69,7 @@ fn main() -> ExitCode {
     let Some(name) = args.next() else {
         println!("cargo xtask VERB");
         for verb in VERBS {
-            println!("  {:8} {}", verb.name, verb.what);
+            println!("  {:11} {}", verb.name, verb.what);
         }
         return ExitCode::SUCCESS;
     };

@@ -310,11 +310,18 @@ impl<P: Platform> Base<P> {
         })
     }
 
-    /// Living members of a side, handles of one process counted once each.
+    /// Living members of a side, one for each handle.
+    pub(super) fn members(&self, side: Side) -> impl Iterator<Item = Identity> {
+        let participants = self.regions.participants.as_ref();
+        let members = (0..PARTICIPANTS).filter_map(move |index| participants?.at(index).member());
+        members
+            .filter(move |(identity, at)| *at == side && self.platform.fate(*identity) != Fate::Gone)
+            .map(|(identity, _)| identity)
+    }
+
+    /// How many handles of a side live, or may.
     pub(super) fn living(&self, side: Side) -> usize {
-        let Some(participants) = &self.regions.participants else { return 0 };
-        let members = (0..PARTICIPANTS).filter_map(|index| participants.at(index).member());
-        members.filter(|(identity, at)| *at == side && self.platform.fate(*identity) != Fate::Gone).count()
+        self.members(side).count()
     }
 }
 

@@ -33,6 +33,9 @@ struct Found {
 }
 
 impl<P: Platform> Consumer<P> {
+    /// What it waits for.
+    pub(super) const WAITS: Waits = Waits::Data;
+
     pub(super) fn new(base: Base<P>, policy: WaitPolicy) -> Self {
         Self { base, backoff: Backoff::new(policy), counts: Counts::default(), kept: None }
     }

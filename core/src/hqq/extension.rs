@@ -160,6 +160,12 @@ impl Bell {
         self.word.load(Ordering::Relaxed) != 0
     }
 
+    /// Whether somebody sleeps here, or did and nobody has rung since.
+    pub(crate) fn is_announced(&self) -> bool {
+        // Relaxed: a look, nothing is done by it.
+        self.word.load(Ordering::Relaxed) & 1 == 1
+    }
+
     /// Says that the caller is about to sleep; what to expect of the word. The caller then looks again at what it waits
     /// for, and sleeps only if it is not there.
     pub(crate) fn announce(&self) -> u32 {

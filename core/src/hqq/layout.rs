@@ -13,14 +13,14 @@
 
 use super::extension::EXTENSION_LEN;
 use super::numbers::Profile;
-use crate::mpmc::{HEADER_LEN, Slot};
+use crate::mpmc::HEADER_LEN;
 
 /// Bytes of a ring that nobody uses.
 const SPARE: u64 = 256;
 /// Bytes of an element and its sequence.
 const STRIDE: u64 = 72;
 #[cfg(not(all(test, loom)))]
-const _: () = assert!(size_of::<Slot>() as u64 == STRIDE);
+const _: () = assert!(size_of::<crate::mpmc::Slot>() as u64 == STRIDE);
 
 /// Shortest buffer of a slot, bytes.
 pub const MIN_SLOT_LEN: u64 = 8;
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     fn offsets(slots: u64, slot_len: u64, page: u64, profile: Profile) -> [usize; 5] {
-        let plan = Geometry::new(slots, slot_len, page, profile).unwrap().plan();
+        let plan = Geometry::new(slots, slot_len, page, profile).expect("possible").plan();
         [plan.rings[0], plan.buffers[0], plan.rings[1], plan.buffers[1], plan.layout_len]
     }
 

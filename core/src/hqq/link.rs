@@ -6,10 +6,11 @@ use super::base::{Base, Recovered, lock};
 use super::consumer::Consumer;
 use super::error::{OpenError, Role};
 use super::layout::{Geometry, Side};
+use super::port::sealed::Port as _;
 use super::producer::Producer;
 use super::regions::{AttachError, Expected, Regions};
 use crate::name::Name;
-use crate::platform::{Access, FaultKind, Platform, Segment as _};
+use crate::platform::{Access, FaultKind, Identity, Platform, Segment as _};
 
 /// How long an opener waits for a creator that has not ended.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -254,6 +255,18 @@ macro_rules! common {
             /// [`OpenError::Busy`] and what the system says.
             pub fn recover_side(&mut self, side: Side) -> Result<Recovered, OpenError<P::Error>> {
                 self.base_mut().recover_side(side)
+            }
+
+            /// The processes of a side that live, or may, one for each handle.
+            pub fn members(&self, side: Side) -> impl Iterator<Item = Identity> {
+                self.base().members(side)
+            }
+
+            /// Recovers what dead participants hold if it is in the way of the next attempt.
+            pub fn recover_if_stuck(&mut self) {
+                if self.lane().is_stuck(Self::WAITS) {
+                    self.base_mut().recover();
+                }
             }
 
             /// Recovers what dead participants held, now; `false` if some of it has to wait.

@@ -15,6 +15,7 @@
 //! | `link`, `base` | who takes part, on which side |
 //! | `wait` | how one waits |
 //! | `recovery` | what becomes of what the dead held |
+//! | `inspect` | what a link holds, for who does not join it |
 //!
 //! Source: the HQQ protocol document (seed profile) and gosuda/HQQ at fb15cd8 (superblock profile).
 
@@ -24,6 +25,7 @@ mod error;
 pub(crate) mod extension;
 mod features;
 mod incoming;
+mod inspect;
 mod lane;
 mod layout;
 mod lend;
@@ -37,6 +39,8 @@ pub(crate) mod recovery;
 mod regions;
 pub mod session;
 pub mod superblock;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod wait;
 
 pub use base::Recovered;
@@ -45,6 +49,7 @@ pub use error::{OpenError, RecvError, Role, SendError};
 pub use extension::{EXTENSION_LEN, PARTICIPANTS};
 pub use features::{Capabilities, Features};
 pub use incoming::{Slot, Slots};
+pub use inspect::{Inspection, RingState};
 pub use layout::{Geometry, GeometryError, MIN_SLOT_LEN, Plan, Side};
 pub use link::{Creation, Link};
 pub use numbers::{ChunkFlags, ErrorCode, OpCode, Profile, Version};

@@ -39,6 +39,9 @@ pub struct Producer<P: Platform> {
 }
 
 impl<P: Platform> Producer<P> {
+    /// What it waits for.
+    pub(super) const WAITS: Waits = Waits::Space;
+
     pub(super) fn new(base: Base<P>, policy: WaitPolicy) -> Self {
         Self { base, backoff: Backoff::new(policy), copies: 0, counts: Counts::default(), kept: None }
     }

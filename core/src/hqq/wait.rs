@@ -160,6 +160,11 @@ impl<P: Platform> Sleeper<P> {
         is_ready(&self.base, self.lane, self.waits)
     }
 
+    /// Ends the sleep of whoever sleeps for the same, in every process: they look, and sleep again.
+    pub fn wake(&self) {
+        self.base.sleepers(self.lane, self.waits).wake();
+    }
+
     /// Sleeps until an attempt is worth while, until `until`, or for a slice after which the dead should be looked for.
     pub fn sleep(&self, until: Instant) {
         let stuck = at(&self.base, self.lane).is_some_and(|lane| lane.is_stuck(self.waits));

@@ -31,10 +31,12 @@ mod error;
 mod guards;
 pub(crate) mod journal;
 mod layout;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(shuttle)))]
 mod loom_tests;
 mod memory;
 mod ring;
+#[cfg(all(test, loom, shuttle))]
+mod shuttle_tests;
 #[cfg(all(test, not(loom)))]
 mod tests;
 

@@ -52,7 +52,7 @@ pub mod inspect;
 pub mod layout;
 mod lend;
 pub mod local;
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(shuttle)))]
 mod loom_tests;
 pub mod metadata;
 mod ownership;

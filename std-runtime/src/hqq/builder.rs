@@ -160,7 +160,11 @@ impl LinkBuilder {
         Ok(self.clone().finish(link.map_err(|error| OpenError::new(&self.name, error))?))
     }
 
-    fn name(&self) -> Result<Name, OpenError> {
+    pub(super) fn text(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
+    pub(super) fn name(&self) -> Result<Name, OpenError> {
         Name::new(&self.name).map_err(|source| OpenError::BadName { name: Arc::clone(&self.name), source })
     }
 
@@ -180,7 +184,7 @@ impl LinkBuilder {
         })
     }
 
-    fn expected(&self) -> Expected {
+    pub(super) fn expected(&self) -> Expected {
         Expected { slots: self.slots, slot_len: self.slot_len, profile: self.profile }
     }
 

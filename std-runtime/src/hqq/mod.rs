@@ -45,14 +45,18 @@
 mod asynchronous;
 mod builder;
 mod error;
+mod inspect;
 mod link;
 mod receiver;
 mod sender;
+#[cfg(feature = "session")]
+pub mod session;
 mod slot;
 mod statistics;
 
 pub use builder::LinkBuilder;
 pub use error::{AddressError, OpenError};
+pub use inspect::{LinkInfo, Participant, inspect};
 pub use link::{Address, Link};
 pub use receiver::{Batch, Receiver};
 pub use sender::{Reservations, Sender};
@@ -60,5 +64,5 @@ pub use slot::{Slot, SlotMut};
 pub use statistics::Statistics;
 pub use strait_core::hqq::{
     AttachError, Capabilities, Counts, ErrorCode, Features, Geometry, GeometryError, OpCode, Profile,
-    Recovered, RecvError, SendError, Side, Version,
+    Recovered, RecvError, RingState, SendError, Side, Version,
 };

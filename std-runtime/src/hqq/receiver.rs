@@ -35,6 +35,12 @@ impl Receiver {
         Self { core, name, timeout, copies, rest: Vec::new(), at: 0, recovered: Recovered::default() }
     }
 
+    /// The half without what this crate adds.
+    #[cfg(feature = "session")]
+    pub(super) fn into_core(self) -> Consumer<Os> {
+        self.core
+    }
+
     /// The link's name.
     pub fn name(&self) -> &Arc<str> {
         &self.name

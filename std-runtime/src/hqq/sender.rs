@@ -38,6 +38,12 @@ impl Sender {
         &mut self.core
     }
 
+    /// The half without what this crate adds.
+    #[cfg(feature = "session")]
+    pub(super) fn into_core(self) -> Producer<Os> {
+        self.core
+    }
+
     /// The link's name.
     pub fn name(&self) -> &Arc<str> {
         &self.name

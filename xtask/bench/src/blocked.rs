@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use strait::zerobuffer::RecvError;
 
-use crate::Outcome;
-use crate::child::{self, Child, argument};
-use crate::schedule::{Group, Row, Target, contender};
+use strait_bench::Outcome;
+use strait_bench::child::{self, Child, argument};
+use strait_bench::schedule::{Group, Row, Target, contender};
+
+use crate::buffers;
 
 /// Role: connects, sends one frame, is silent until told to go. Argument: buffer.
 pub(crate) const WRITER: &str = "silent-writer";
@@ -31,7 +33,7 @@ pub(crate) fn group(quick: bool) -> Group {
 
 fn blocked(time: Duration) -> Outcome<f64> {
     let name = child::unique_name("blocked");
-    let mut reader = child::create(&name, 64 << 10, None)?;
+    let mut reader = buffers::create(&name, 64 << 10, None)?;
     let mut child = Child::start(WRITER, &[name])?;
     let len = reader.recv()?.len();
     let (cpu, start) = (strait::cpu_time(), Instant::now());
@@ -47,7 +49,7 @@ fn blocked(time: Duration) -> Outcome<f64> {
 
 pub(crate) fn silent_writer(args: &[String]) -> Outcome<()> {
     child::settle()?;
-    let mut writer = child::connect(&argument::<String>(args, 0)?, None)?;
+    let mut writer = buffers::connect(&argument::<String>(args, 0)?, None)?;
     writer.send(b"here")?;
     child::report_ready()
 }

@@ -4,10 +4,12 @@ use core::hint::black_box;
 use core::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::Outcome;
-use crate::child::{self, Child, argument, spin_until};
-use crate::schedule::{Group, Row, Target, contender};
-use crate::shared::Shared;
+use strait_bench::Outcome;
+use strait_bench::child::{self, Child, argument, spin_until};
+use strait_bench::schedule::{Group, Row, Target, contender};
+use strait_bench::shared::Shared;
+
+use crate::buffers;
 
 /// Role: fills blocks of bare memory. Arguments: path of the memory, blocks.
 pub(crate) const BARE: &str = "blocks-bare";
@@ -149,7 +151,7 @@ pub(crate) fn bare_producer(args: &[String]) -> Outcome<()> {
 
 fn strait_reader(blocks: u64) -> Outcome<f64> {
     let name = child::unique_name("blocks");
-    let mut reader = child::create(&name, RING, None)?;
+    let mut reader = buffers::create(&name, RING, None)?;
     let mut child = Child::start(STRAIT, &[name, blocks.to_string()])?;
     child.go()?;
     let rate = time_blocks(blocks, |number| check(&reader.recv()?, number))?;
@@ -159,7 +161,7 @@ fn strait_reader(blocks: u64) -> Outcome<f64> {
 
 pub(crate) fn strait_writer(args: &[String]) -> Outcome<()> {
     child::settle()?;
-    let mut writer = child::connect(&argument::<String>(args, 0)?, None)?;
+    let mut writer = buffers::connect(&argument::<String>(args, 0)?, None)?;
     let blocks: u64 = argument(args, 1)?;
     child::report_ready()?;
     for number in 0..blocks {

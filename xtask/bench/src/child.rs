@@ -11,23 +11,23 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 use rustix::thread::CpuSet;
-use strait::WaitPolicy;
-use strait::zerobuffer::{self, Reader, Writer};
 
 use crate::Outcome;
 
 /// Argument that makes the program a child; the role's name and arguments follow.
-pub(crate) const ROLE: &str = "--role";
+pub const ROLE: &str = "--role";
 /// Where the parent runs.
-pub(crate) const PARENT_CPU: usize = 0;
+pub const PARENT_CPU: usize = 0;
 /// Where the other side runs, process or thread.
-pub(crate) const CHILD_CPU: usize = 1;
+pub const CHILD_CPU: usize = 1;
 /// Longest that anybody spins for the other side.
 const PATIENCE: Duration = Duration::from_secs(20);
-const PREFIX: &str = "strait-bench-";
+/// How every name begins that a benchmark gives.
+pub const PREFIX: &str = "strait-bench-";
 
-/// A process that plays a role on the other processor.
-pub(crate) struct Child {
+/// A process that plays a role.
+#[derive(Debug)]
+pub struct Child {
     process: std::process::Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -36,7 +36,7 @@ pub(crate) struct Child {
 
 impl Child {
     /// Starts this program in a role; returns once it says that it is ready.
-    pub(crate) fn start(role: &str, args: &[String]) -> Outcome<Self> {
+    pub fn start(role: &str, args: &[String]) -> Outcome<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(ROLE).arg(role).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn()?;
@@ -48,12 +48,12 @@ impl Child {
     }
 
     /// Lets it begin, or go on.
-    pub(crate) fn go(&mut self) -> Outcome<()> {
+    pub fn go(&mut self) -> Outcome<()> {
         Ok(self.input.write_all(b"go\n")?)
     }
 
     /// Waits for its end; an error unless it succeeded.
-    pub(crate) fn finish(mut self) -> Outcome<()> {
+    pub fn finish(mut self) -> Outcome<()> {
         let status = self.process.wait()?;
         self.finished = true;
         if status.success() { Ok(()) } else { Err(format!("the child ended with {status}").into()) }
@@ -79,27 +79,47 @@ impl Drop for Child {
     }
 }
 
+/// Runs a role in a fresh process and returns the figure that it [reports](report_figure).
+pub fn figure_of(role: &str, args: &[String]) -> Outcome<f64> {
+    let mut child = Child::start(role, args)?;
+    child.go()?;
+    let mut line = String::new();
+    child.output.read_line(&mut line)?;
+    child.finish()?;
+    line.trim_end().parse().map_err(|_| format!("the child said {line:?}, not a figure").into())
+}
+
+/// What a child says that was asked for a figure.
+pub fn report_figure(figure: f64) {
+    println!("{figure}");
+}
+
 /// First thing in every role: dies with the parent, and runs where the parent does not.
-pub(crate) fn settle() -> Outcome<()> {
+pub fn settle() -> Outcome<()> {
+    settle_on(CHILD_CPU)
+}
+
+/// First thing in every role: dies with the parent, and runs on this processor.
+pub fn settle_on(cpu: usize) -> Outcome<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-    pin(CHILD_CPU)
+    pin(cpu)
 }
 
 /// Tells the parent that everything is in place, then waits for its word.
-pub(crate) fn report_ready() -> Outcome<()> {
+pub fn report_ready() -> Outcome<()> {
     println!("ready");
     await_go()
 }
 
 /// Waits for the parent's word, without using the processor.
-pub(crate) fn await_go() -> Outcome<()> {
+pub fn await_go() -> Outcome<()> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     if line.trim_end() == "go" { Ok(()) } else { Err(format!("the parent said {line:?}").into()) }
 }
 
 /// Binds the calling thread to one processor.
-pub(crate) fn pin(cpu: usize) -> Outcome<()> {
+pub fn pin(cpu: usize) -> Outcome<()> {
     let mut set = CpuSet::new();
     set.set(cpu);
     rustix::thread::sched_setaffinity(None, &set)
@@ -107,56 +127,23 @@ pub(crate) fn pin(cpu: usize) -> Outcome<()> {
 }
 
 /// Runs before ordinary processes, as far as this user may: children inherit it.
-pub(crate) fn take_precedence() {
+pub fn take_precedence() {
     let _ = rustix::process::setpriority_process(None, -20);
 }
 
 /// A buffer name that nobody else uses.
-pub(crate) fn unique_name(what: &str) -> String {
+pub fn unique_name(what: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     // Relaxed: only counts.
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("{PREFIX}{}-{number}-{what}", std::process::id())
 }
 
-/// Creates a buffer without metadata.
-pub(crate) fn create(name: &str, payload: u64, policy: Option<WaitPolicy>) -> Outcome<Reader> {
-    let builder = Reader::builder(name).metadata_capacity(0).payload_capacity(payload);
-    let builder = policy.into_iter().fold(builder, zerobuffer::ReaderBuilder::wait_policy);
-    Ok(builder.create()?)
-}
-
-/// Connects to a buffer that is there.
-pub(crate) fn connect(name: &str, policy: Option<WaitPolicy>) -> Outcome<Writer> {
-    let builder = Writer::builder(name);
-    let builder = policy.into_iter().fold(builder, zerobuffer::WriterBuilder::wait_policy);
-    Ok(builder.connect()?)
-}
-
-/// Removes what the child created under this name, if it was killed before it could.
-pub(crate) struct Sweep<'n>(pub(crate) &'n str);
-
-impl Drop for Sweep<'_> {
-    fn drop(&mut self) {
-        // Creating replaces a leftover, dropping removes it. A running reader refuses, which is as well.
-        let _ = create(self.0, 64 << 10, None);
-    }
-}
-
-/// Removes the buffers of earlier benchmark runs that were killed.
-pub(crate) fn remove_leftovers() {
-    for buffer in zerobuffer::list().unwrap_or_default() {
-        if buffer.name.starts_with(PREFIX) && buffer.state == zerobuffer::State::Dead {
-            drop(Sweep(&buffer.name));
-        }
-    }
-}
-
 /// Spins until `ready`, with the processor's hint between looks.
 ///
 /// # Errors
 /// After 20 s: the other side is gone.
-pub(crate) fn spin_until(mut ready: impl FnMut() -> bool) -> Outcome<()> {
+pub fn spin_until(mut ready: impl FnMut() -> bool) -> Outcome<()> {
     for _ in 0..1 << 16 {
         if ready() {
             return Ok(());
@@ -173,7 +160,7 @@ pub(crate) fn spin_until(mut ready: impl FnMut() -> bool) -> Outcome<()> {
 }
 
 /// The argument at `index`, parsed.
-pub(crate) fn argument<T: core::str::FromStr>(args: &[String], index: usize) -> Outcome<T> {
+pub fn argument<T: core::str::FromStr>(args: &[String], index: usize) -> Outcome<T> {
     let text = args.get(index).ok_or_else(|| format!("argument {index} is missing"))?;
     text.parse().map_err(|_| format!("argument {index} is {text:?}").into())
 }

@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use strait::zerobuffer::duplex::{Channel, Client, Request};
 
-use crate::Outcome;
-use crate::child::{self, Child, argument};
-use crate::echo::{strait_client, time_batches};
-use crate::schedule::{Group, Row, Target, contender, median};
+use strait_bench::Outcome;
+use strait_bench::child::{self, Child, argument};
+use strait_bench::lines::time_batches;
+use strait_bench::schedule::{Group, Row, Target, contender, median};
+
+use crate::echo::strait_client;
 
 /// Role: serves. Arguments: channel, kind of handler, requests.
 pub(crate) const SERVER: &str = "duplex-server";

@@ -6,16 +6,15 @@
 
 use std::process::{Command, Stdio};
 
-use crate::Outcome;
-use crate::child::{self, Sweep, argument};
-use crate::one_way::{check, write_number};
-use crate::schedule::{Group, Row, Target, contender};
+use strait_bench::Outcome;
+use strait_bench::child::{self, argument};
+use strait_bench::messages::{check, write_number};
+use strait_bench::schedule::{Group, Row, Target, contender};
+
+use crate::buffers::{self, Sweep};
 
 /// The measurement's name.
 pub(crate) const NAME: &str = "instructions per 64 B frame";
-
-/// The measurement's unit.
-pub(crate) const UNIT: &str = "instructions";
 
 /// Role: sends and receives in turn, or only sends. Arguments: buffer, frames, whether to receive.
 pub(crate) const LOOP: &str = "instructions-loop";
@@ -31,7 +30,7 @@ pub(crate) fn group() -> Group {
     let row = |label, ours| Row { label, ours, reference: None, target: Target::None };
     Group {
         name: NAME,
-        unit: UNIT,
+        unit: "instructions",
         is_exact: true,
         contenders: vec![
             contender("send and receive", || per_frame(true)),
@@ -50,8 +49,8 @@ pub(crate) fn send_and_receive(args: &[String]) -> Outcome<()> {
     child::settle()?;
     let name: String = argument(args, 0)?;
     let (frames, receive): (u64, bool) = (argument(args, 1)?, argument(args, 2)?);
-    let mut reader = child::create(&name, RING, None)?;
-    let mut writer = child::connect(&name, None)?;
+    let mut reader = buffers::create(&name, RING, None)?;
+    let mut writer = buffers::connect(&name, None)?;
     let mut frame = [0; LEN];
     for number in 0..frames {
         write_number(&mut frame, number);

@@ -14,7 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TICKS: f64 = 100.0;
 
 /// A moment, to measure from.
-pub(crate) struct Mark {
+#[derive(Debug)]
+pub struct Mark {
     at: Instant,
     /// Ticks that others, or the hypervisor, had used by then.
     foreign: u64,
@@ -23,13 +24,13 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// Now.
-    pub(crate) fn now() -> Outcome<Self> {
+    pub fn now() -> Outcome<Self> {
         let (busy, processors) = busy_ticks()?;
         Ok(Self { at: Instant::now(), foreign: busy.saturating_sub(own_ticks()?), processors })
     }
 
     /// Share of all processors, 0 to 1, that others have used since.
-    pub(crate) fn foreign_share(&self) -> Outcome<f64> {
+    pub fn foreign_share(&self) -> Outcome<f64> {
         let now = Self::now()?;
         #[expect(clippy::cast_precision_loss, reason = "tick counts are far below 2^52")]
         let ticks = now.foreign.saturating_sub(self.foreign) as f64;
@@ -39,7 +40,7 @@ impl Mark {
 }
 
 /// Waits until others are quiet, for 10 s at most.
-pub(crate) fn await_quiet() -> Outcome<()> {
+pub fn await_quiet() -> Outcome<()> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         let mark = Mark::now()?;

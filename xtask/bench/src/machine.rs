@@ -5,15 +5,20 @@ use std::process::Command;
 use crate::args::Args;
 
 /// One line each: the machine, the command, the sources.
-pub(crate) struct Machine {
-    pub(crate) hardware: String,
-    pub(crate) command: String,
-    pub(crate) repetitions: usize,
-    pub(crate) commit: String,
+#[derive(Debug)]
+pub struct Machine {
+    /// Processor and system.
+    pub hardware: String,
+    /// What was typed.
+    pub command: String,
+    /// Runs of each contender.
+    pub repetitions: usize,
+    /// The sources.
+    pub commit: String,
 }
 
-/// Describes machine and run.
-pub(crate) fn describe(args: &Args) -> Machine {
+/// Describes machine and run of the benchmark `program`.
+pub fn describe(program: &str, args: &Args) -> Machine {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
         let line = cpus.lines().find(|line| line.starts_with(name))?;
@@ -27,7 +32,7 @@ pub(crate) fn describe(args: &Args) -> Machine {
     let (kernel, release) = (system.sysname().to_string_lossy(), system.release().to_string_lossy());
     Machine {
         hardware: format!("{model}{}, {cores} cores, {kernel} {release}", family.unwrap_or_default()),
-        command: format!("strait-bench {}", args.line).trim_end().to_owned(),
+        command: format!("{program} {}", args.line).trim_end().to_owned(),
         repetitions: args.repetitions,
         commit: commit(),
     }

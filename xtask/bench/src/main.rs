@@ -1,33 +1,29 @@
 //! How fast is Strait, next to what the machine can do at all?
 //!
 //! ```text
-//! cargo run --release -- [--quick] [--reps N] [--only NAME]... [--no-callgrind] [--json]
+//! cargo run --release -- [--quick] [--repetitions N] [--only NAME]... [--no-callgrind] [--json]
 //! ```
 //!
 //! Every repetition runs each contender of a measurement once, in rotating order, in fresh processes pinned to two
 //! processors. What counts is the ratio of contenders within one repetition: absolutes move with the machine's load.
 
-mod args;
 mod blocked;
 mod blocks;
-mod child;
+mod buffers;
 mod duplex;
 mod echo;
 mod instructions;
-mod load;
-mod machine;
 mod one_way;
-mod report;
-mod schedule;
-mod shared;
 
-use core::error::Error;
 use std::process::ExitCode;
 
-use crate::args::Args;
-use crate::schedule::Group;
+use strait_bench::args::Args;
+use strait_bench::report::{Report, Subject};
+use strait_bench::schedule::{self, Group};
+use strait_bench::{Outcome, child, lines, machine};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+/// Leaves out what callgrind counts.
+const NO_CALLGRIND: &str = "--no-callgrind";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -49,7 +45,7 @@ fn play(role: &[String]) -> Outcome<()> {
     let (name, args) = role.split_first().ok_or("no role")?;
     match name.as_str() {
         one_way::WRITER => one_way::writer(args),
-        echo::LINES => echo::lines_server(args),
+        lines::LINES => lines::server(args),
         echo::STRAIT => echo::strait_server(args),
         blocks::BARE => blocks::bare_producer(args),
         blocks::STRAIT => blocks::strait_writer(args),
@@ -61,26 +57,16 @@ fn play(role: &[String]) -> Outcome<()> {
 }
 
 fn measure(args: &[String]) -> Outcome<()> {
-    let args = Args::parse(args)?;
-    let groups = groups(&args);
-    let names: Vec<&str> = groups.iter().map(|group| group.name).collect();
-    let wanted: Vec<Group> = groups.into_iter().filter(|group| args.wants(group.name)).collect();
-    if wanted.is_empty() {
-        return Err(format!("nothing of that name; there are {}", names.join(", ")).into());
-    }
+    let args = Args::parse(args, &[NO_CALLGRIND])?;
+    let wanted = args.choose(groups(&args))?;
     if wanted.iter().any(|group| group.name == instructions::NAME) {
         instructions::provide_valgrind()?;
     }
-    child::remove_leftovers();
-    child::take_precedence();
-    child::pin(child::PARENT_CPU)?;
-    let machine = machine::describe(&args);
-    let mut results = Vec::new();
-    for group in &wanted {
-        results.extend(group.run(args.repetitions)?);
-    }
-    let left_out = args.without_callgrind.then_some("instructions per frame: left out (--no-callgrind)");
-    let report = report::Report { machine: &machine, results: &results, left_out };
+    buffers::remove_leftovers();
+    let results = schedule::run_all(&wanted, args.repetitions)?;
+    let left_out = args.has(NO_CALLGRIND).then_some("instructions per frame: left out (--no-callgrind)");
+    let machine = machine::describe(env!("CARGO_PKG_NAME"), &args);
+    let report = Report { machine: &machine, results: &results, subject: Subject::Strait, left_out };
     print!("{}", if args.json { report.json() } else { report.markdown() });
     Ok(())
 }
@@ -96,7 +82,7 @@ fn groups(args: &Args) -> Vec<Group> {
         duplex::small(args.quick),
         duplex::large(args.quick),
     ];
-    if !args.without_callgrind {
+    if !args.has(NO_CALLGRIND) {
         groups.push(instructions::group());
     }
     groups

@@ -3,9 +3,12 @@
 use std::thread;
 use std::time::Instant;
 
-use crate::Outcome;
-use crate::child::{self, Child, argument, spin_until};
-use crate::schedule::{Contender, Group, Row, Target, contender};
+use strait_bench::Outcome;
+use strait_bench::child::{self, Child, argument, spin_until};
+use strait_bench::messages::{check, millions_per_second, warm_up, write_number};
+use strait_bench::schedule::{Contender, Group, Row, Target, contender};
+
+use crate::buffers;
 
 /// Role: writes numbered frames. Arguments: buffer, frame length in bytes, frames.
 pub(crate) const WRITER: &str = "one-way-writer";
@@ -55,19 +58,9 @@ fn rtrb(name: &'static str, ring: usize, items: u64) -> Contender {
     contender(name, move || rtrb_items(ring / SMALL, items))
 }
 
-/// The first tenth warms up: pages, caches, learned spinning.
-fn warm_up(frames: u64) -> u64 {
-    frames / 10
-}
-
-#[expect(clippy::cast_precision_loss, reason = "frame counts are far below 2^52")]
-fn millions_per_second(frames: u64, start: Instant) -> f64 {
-    frames as f64 / start.elapsed().as_secs_f64() / 1e6
-}
-
 fn strait_frames(ring: u64, len: usize, frames: u64) -> Outcome<f64> {
     let name = child::unique_name("one-way");
-    let mut reader = child::create(&name, ring, None)?;
+    let mut reader = buffers::create(&name, ring, None)?;
     let mut child = Child::start(WRITER, &[name, len.to_string(), frames.to_string()])?;
     child.go()?;
     let mut receive = |numbers: core::ops::Range<u64>| -> Outcome<()> {
@@ -89,7 +82,7 @@ fn strait_frames(ring: u64, len: usize, frames: u64) -> Outcome<f64> {
 pub(crate) fn writer(args: &[String]) -> Outcome<()> {
     child::settle()?;
     let (len, frames): (usize, u64) = (argument(args, 1)?, argument(args, 2)?);
-    let mut writer = child::connect(&argument::<String>(args, 0)?, None)?;
+    let mut writer = buffers::connect(&argument::<String>(args, 0)?, None)?;
     let mut frame = vec![0; len];
     child::report_ready()?;
     if let Ok(frame) = <&mut [u8; SMALL]>::try_from(frame.as_mut_slice()) {
@@ -142,25 +135,4 @@ fn rtrb_items(capacity: usize, items: u64) -> Outcome<f64> {
         sender.join().map_err(|_| "the sending thread panicked")??;
         Ok(rate)
     })
-}
-
-/// Numbers a frame in its first 8 bytes.
-pub(crate) fn write_number(frame: &mut [u8], number: u64) {
-    if let Some(start) = frame.first_chunk_mut() {
-        *start = number.to_ne_bytes();
-    }
-}
-
-/// Whether this is the frame of that number and length.
-pub(crate) fn check(frame: &[u8], number: u64, len: usize) -> Outcome<()> {
-    let found = frame.first_chunk().copied().map(u64::from_ne_bytes);
-    if found == Some(number) && frame.len() == len {
-        return Ok(());
-    }
-    Err(wrong(found, frame.len(), number, len))
-}
-
-#[cold]
-fn wrong(found: Option<u64>, found_len: usize, number: u64, len: usize) -> Box<dyn core::error::Error> {
-    format!("wrong content: {found:?} in {found_len} bytes, not {number} in {len}").into()
 }

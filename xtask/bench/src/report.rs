@@ -2,33 +2,53 @@
 
 use core::fmt::Write as _;
 
-use crate::instructions;
 use crate::machine::Machine;
 use crate::schedule::{Figures, Spread, Target};
 
+/// Whose figures the lines hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject {
+    /// Strait's throughout: the column is called so.
+    Strait,
+    /// A different contender's each: the column names it.
+    Named,
+}
+
 /// Everything that is printed.
-pub(crate) struct Report<'r> {
-    pub(crate) machine: &'r Machine,
-    pub(crate) results: &'r [Figures],
+#[derive(Debug)]
+pub struct Report<'r> {
+    /// Where and when.
+    pub machine: &'r Machine,
+    /// The lines.
+    pub results: &'r [Figures],
+    /// Whose they are.
+    pub subject: Subject,
     /// What was not measured on request.
-    pub(crate) left_out: Option<&'static str>,
+    pub left_out: Option<&'static str>,
 }
 
 impl Report<'_> {
-    pub(crate) fn markdown(&self) -> String {
+    /// A table.
+    pub fn markdown(&self) -> String {
         let Machine { hardware, command, repetitions, commit } = self.machine;
         let mut text = format!("{hardware}; `{command}`; {repetitions} repetitions; commit {commit}\n\n");
-        text.push_str(
-            "| measurement | Strait | reference | ratio | target | met? |\n|---|---|---|---|---|---|\n",
-        );
+        let subject = match self.subject {
+            Subject::Strait => "Strait",
+            Subject::Named => "contender",
+        };
+        let _ = writeln!(text, "| measurement | {subject} | reference | ratio | target | met? |");
+        text.push_str("|---|---|---|---|---|---|\n");
         for row in self.results {
             let reference = row.reference.map_or_else(
                 || "–".to_owned(),
-                |(name, figure)| format!("{name}: {}", with_unit(figure, row.unit)),
+                |(name, figure)| format!("{name}: {}", with_unit(figure, row)),
             );
             let ratio = row.ratio.map_or_else(|| "–".to_owned(), range);
             let met = row.is_met().map_or("–", |met| if met { "yes" } else { "no" });
-            let ours = with_unit(row.ours, row.unit);
+            let mut ours = with_unit(row.ours, row);
+            if matches!(self.subject, Subject::Named) {
+                ours = format!("{}: {ours}", row.ours_name);
+            }
             let _ = writeln!(
                 text,
                 "| {} | {ours} | {reference} | {ratio} | {} | {met} |",
@@ -45,9 +65,10 @@ impl Report<'_> {
         text
     }
 
-    pub(crate) fn json(&self) -> String {
+    /// One object.
+    pub fn json(&self) -> String {
         let Machine { hardware, command, repetitions, commit } = self.machine;
-        let rows: Vec<String> = self.results.iter().map(row_json).collect();
+        let rows: Vec<String> = self.results.iter().map(|row| row_json(row, self.subject)).collect();
         format!(
             "{{\n  \"machine\": {},\n  \"command\": {},\n  \"repetitions\": {repetitions},\n  \"commit\": {},\n  \
              \"left_out\": {},\n  \"results\": [\n    {}\n  ]\n}}\n",
@@ -60,13 +81,17 @@ impl Report<'_> {
     }
 }
 
-fn row_json(row: &Figures) -> String {
+fn row_json(row: &Figures, subject: Subject) -> String {
+    let ours = match subject {
+        Subject::Strait => "\"strait\": ".to_owned(),
+        Subject::Named => format!("\"contender\": {}, \"figure\": ", quoted(row.ours_name)),
+    };
     let spread =
         |Spread { median, min, max }| format!("{{\"median\": {median}, \"min\": {min}, \"max\": {max}}}");
     let null = || "null".to_owned();
     let reference = row.reference.map_or_else(null, |(_, figure)| spread(figure));
     format!(
-        "{{\"group\": {}, \"measurement\": {}, \"unit\": {}, \"strait\": {}, \"reference_name\": {}, \
+        "{{\"group\": {}, \"measurement\": {}, \"unit\": {}, {ours}{}, \"reference_name\": {}, \
          \"reference\": {reference}, \"ratio\": {}, \"target\": {}, \"met\": {}, \
          \"foreign_load\": {}}}",
         quoted(row.group),
@@ -90,11 +115,11 @@ fn target(row: &Figures) -> String {
     }
 }
 
-fn with_unit(Spread { median, min, max }: Spread, unit: &str) -> String {
-    if unit == instructions::UNIT {
+fn with_unit(Spread { median, min, max }: Spread, row: &Figures) -> String {
+    if row.is_exact {
         return format!("{median:.0}");
     }
-    format!("{} {unit} ({} to {})", short(median), short(min), short(max))
+    format!("{} {} ({} to {})", short(median), row.unit, short(min), short(max))
 }
 
 fn range(Spread { median, min, max }: Spread) -> String {

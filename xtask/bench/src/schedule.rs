@@ -1,74 +1,111 @@
 //! Which contender runs when, and what its runs amount to.
 
+use core::fmt;
+
 use crate::Outcome;
+use crate::child;
 use crate::load::{Mark, await_quiet};
 
 /// Share of the processors, 0 to 1, beyond which other processes spoil a repetition.
 const DISTURBED: f64 = 0.05;
 
 /// One way of doing what is measured. A run returns one figure in the group's unit.
-pub(crate) struct Contender {
+pub struct Contender {
     name: &'static str,
     run: Box<dyn Fn() -> Outcome<f64>>,
 }
 
+impl fmt::Debug for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contender").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// A contender.
-pub(crate) fn contender(name: &'static str, run: impl Fn() -> Outcome<f64> + 'static) -> Contender {
+pub fn contender(name: &'static str, run: impl Fn() -> Outcome<f64> + 'static) -> Contender {
     Contender { name, run: Box::new(run) }
 }
 
 /// What shall come out. Missing it fails nothing: figures are measured, not asserted.
-#[derive(Clone, Copy)]
-pub(crate) enum Target {
+#[derive(Clone, Copy, Debug)]
+pub enum Target {
+    /// Nothing particular.
     None,
+    /// As much as the reference's figure times this, or more.
     RatioAtLeast(f64),
+    /// As much as the reference's figure times this, or less.
     RatioAtMost(f64),
+    /// Less than this, in the group's unit.
     ValueBelow(f64),
 }
 
 /// One line of the report: a contender against another, by their places in the group.
-pub(crate) struct Row {
-    pub(crate) label: &'static str,
-    pub(crate) ours: usize,
-    pub(crate) reference: Option<usize>,
-    pub(crate) target: Target,
+#[derive(Debug)]
+pub struct Row {
+    /// What the line is called.
+    pub label: &'static str,
+    /// Whose figure it holds.
+    pub ours: usize,
+    /// Whose figure that is divided by.
+    pub reference: Option<usize>,
+    /// What shall come out.
+    pub target: Target,
 }
 
 /// Contenders that are run in turns, and the lines that they make.
-pub(crate) struct Group {
-    pub(crate) name: &'static str,
-    pub(crate) unit: &'static str,
+#[derive(Debug)]
+pub struct Group {
+    /// What is measured.
+    pub name: &'static str,
+    /// Of every figure.
+    pub unit: &'static str,
     /// Whether every run gives the same figure, so that one is enough.
-    pub(crate) is_exact: bool,
-    pub(crate) contenders: Vec<Contender>,
-    pub(crate) rows: Vec<Row>,
+    pub is_exact: bool,
+    /// Who takes part.
+    pub contenders: Vec<Contender>,
+    /// What is reported of it.
+    pub rows: Vec<Row>,
 }
 
 /// Median and extremes over the repetitions.
-#[derive(Clone, Copy)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) min: f64,
-    pub(crate) max: f64,
+#[derive(Clone, Copy, Debug)]
+pub struct Spread {
+    /// The middle.
+    pub median: f64,
+    /// The least.
+    pub min: f64,
+    /// The most.
+    pub max: f64,
 }
 
 /// A line with its figures.
-pub(crate) struct Figures {
-    pub(crate) group: &'static str,
-    pub(crate) label: &'static str,
-    pub(crate) unit: &'static str,
-    pub(crate) ours: Spread,
-    pub(crate) reference: Option<(&'static str, Spread)>,
+#[derive(Debug)]
+pub struct Figures {
+    /// What was measured.
+    pub group: &'static str,
+    /// The line's name.
+    pub label: &'static str,
+    /// Of both figures.
+    pub unit: &'static str,
+    /// Whose figure this is.
+    pub ours_name: &'static str,
+    /// The figure.
+    pub ours: Spread,
+    /// What it is compared with, by name.
+    pub reference: Option<(&'static str, Spread)>,
     /// Median of the ratios within each repetition.
-    pub(crate) ratio: Option<Spread>,
-    pub(crate) target: Target,
+    pub ratio: Option<Spread>,
+    /// What shall come out.
+    pub target: Target,
     /// Share of the processors that other processes used meanwhile, 0 to 1: most of any repetition.
-    pub(crate) foreign: f64,
+    pub foreign: f64,
+    /// Whether every run gives the same figure.
+    pub is_exact: bool,
 }
 
 impl Figures {
     /// `None` without a target.
-    pub(crate) fn is_met(&self) -> Option<bool> {
+    pub fn is_met(&self) -> Option<bool> {
         let ratio = self.ratio.map(|ratio| ratio.median);
         match self.target {
             Target::None => None,
@@ -79,12 +116,23 @@ impl Figures {
     }
 }
 
+/// Runs all groups, before ordinary processes and on one processor as far as it is this process that runs.
+pub fn run_all(groups: &[Group], repetitions: usize) -> Outcome<Vec<Figures>> {
+    child::take_precedence();
+    child::pin(child::PARENT_CPU)?;
+    let mut results = Vec::new();
+    for group in groups {
+        results.extend(group.run(repetitions)?);
+    }
+    Ok(results)
+}
+
 impl Group {
     /// Runs every contender `repetitions` times (once if exact), each time beginning with the next one.
     ///
     /// Repetitions that other processes disturbed are made again, up to twice as many more; the least disturbed ones
     /// count, whatever their figures.
-    pub(crate) fn run(&self, repetitions: usize) -> Outcome<Vec<Figures>> {
+    pub fn run(&self, repetitions: usize) -> Outcome<Vec<Figures>> {
         let repetitions = if self.is_exact { 1 } else { repetitions };
         let mut samples = Vec::new();
         for repetition in 0..3 * repetitions {
@@ -126,11 +174,13 @@ impl Group {
             group: self.name,
             label: row.label,
             unit: self.unit,
+            ours_name: self.contenders[row.ours].name,
             ours: spread(&ours),
             reference: reference.map(|(name, figures)| (name, spread(&figures))),
             ratio,
             target: row.target,
             foreign: samples.iter().map(|sample| sample.foreign).fold(0.0, f64::max),
+            is_exact: self.is_exact,
         }
     }
 }
@@ -150,7 +200,7 @@ fn spread(samples: &[f64]) -> Spread {
 }
 
 /// The middle sample, or the mean of the two middle ones; NaN without samples.
-pub(crate) fn median(samples: &[f64]) -> f64 {
+pub fn median(samples: &[f64]) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);

@@ -1,7 +1,7 @@
 //! What two processes share without Strait: words and blocks in anonymous memory, found through `/proc`.
 #![expect(unsafe_code, reason = "the references that Strait is measured against are bare memory")]
 
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU32, AtomicU64};
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
 
@@ -11,21 +11,22 @@ use rustix::fs::MemfdFlags;
 use crate::Outcome;
 
 /// Memory that two processes map. It has no name, so nothing of it can be left behind.
-pub(crate) struct Shared {
+#[derive(Debug)]
+pub struct Shared {
     file: File,
     mapping: MmapRaw,
 }
 
 impl Shared {
     /// `len` zeroed bytes.
-    pub(crate) fn create(len: usize) -> Outcome<Self> {
+    pub fn create(len: usize) -> Outcome<Self> {
         let file = File::from(rustix::fs::memfd_create("strait-bench", MemfdFlags::CLOEXEC)?);
         file.set_len(u64::try_from(len)?)?;
         Self::map(file, len)
     }
 
     /// The memory that another process calls [`path`](Self::path).
-    pub(crate) fn open(path: &str, len: usize) -> Outcome<Self> {
+    pub fn open(path: &str, len: usize) -> Outcome<Self> {
         Self::map(OpenOptions::new().read(true).write(true).open(path)?, len)
     }
 
@@ -35,7 +36,7 @@ impl Shared {
     }
 
     /// Where another process opens it, as long as this one runs.
-    pub(crate) fn path(&self) -> String {
+    pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())
     }
 
@@ -43,7 +44,7 @@ impl Shared {
     ///
     /// # Panics
     /// If `offset` is no multiple of 8 or the word lies outside.
-    pub(crate) fn word(&self, offset: usize) -> &AtomicU64 {
+    pub fn word(&self, offset: usize) -> &AtomicU64 {
         assert!(offset.is_multiple_of(8) && offset + 8 <= self.mapping.len(), "no word at {offset}");
         let address = self.mapping.as_mut_ptr().wrapping_add(offset).cast::<u64>();
         // SAFETY: inside the mapping and aligned (checked above, mappings are page-aligned); it lives as long as
@@ -51,11 +52,23 @@ impl Shared {
         unsafe { AtomicU64::from_ptr(address) }
     }
 
+    /// The 32-bit word `offset` bytes from the start, where no [`word`](Self::word) is used.
+    ///
+    /// # Panics
+    /// If `offset` is no multiple of 4 or the word lies outside.
+    pub fn half_word(&self, offset: usize) -> &AtomicU32 {
+        assert!(offset.is_multiple_of(4) && offset + 4 <= self.mapping.len(), "no half word at {offset}");
+        let address = self.mapping.as_mut_ptr().wrapping_add(offset).cast::<u32>();
+        // SAFETY: inside the mapping and aligned (checked above, mappings are page-aligned); it lives as long as
+        // `self`; every process accesses these bytes only through this.
+        unsafe { AtomicU32::from_ptr(address) }
+    }
+
     /// `len` bytes from `offset`, for reading.
     ///
     /// # Safety
     /// Until the slice is dropped, nobody writes these bytes.
-    pub(crate) unsafe fn block(&self, offset: usize, len: usize) -> &[u8] {
+    pub unsafe fn block(&self, offset: usize, len: usize) -> &[u8] {
         assert!(offset.saturating_add(len) <= self.mapping.len(), "no block at {offset}");
         let address = self.mapping.as_mut_ptr().wrapping_add(offset);
         // SAFETY: inside the mapping (checked above), which lives as long as `self`; nobody writes (caller).
@@ -70,7 +83,7 @@ impl Shared {
         clippy::mut_from_ref,
         reason = "the bytes belong to whoever's turn it is, which the caller knows"
     )]
-    pub(crate) unsafe fn block_mut(&self, offset: usize, len: usize) -> &mut [u8] {
+    pub unsafe fn block_mut(&self, offset: usize, len: usize) -> &mut [u8] {
         assert!(offset.saturating_add(len) <= self.mapping.len(), "no block at {offset}");
         let address = self.mapping.as_mut_ptr().wrapping_add(offset);
         // SAFETY: inside the mapping (checked above), which lives as long as `self`; nobody else has it (caller).

@@ -46,7 +46,8 @@ impl Agreed {
         self.features.contains(feature)
     }
 
-    pub(super) const fn is_reliable(&self) -> bool {
+    /// Whether messages are acknowledged.
+    pub const fn is_reliable(&self) -> bool {
         self.capabilities.contains(Capabilities::RELIABLE_DELIVERY)
     }
 

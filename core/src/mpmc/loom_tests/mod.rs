@@ -42,13 +42,7 @@ fn explore_within(preemptions: usize, model: impl Fn() + Sync + Send + 'static) 
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(builder.preemption_bound.unwrap_or(preemptions).min(preemptions));
     builder.max_branches = 10_000;
-    static N: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    N.store(0, std::sync::atomic::Ordering::Relaxed);
-    builder.check(move || {
-        N.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        model()
-    });
-    std::println!("iterations {}", N.load(std::sync::atomic::Ordering::Relaxed));
+    builder.check(model);
 }
 
 type Two = Ring<ArrayMemory<SLOTS, 1>, 1>;

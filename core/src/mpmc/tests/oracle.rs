@@ -64,7 +64,7 @@ impl Model {
         let taken = |state: &State| matches!(state, State::Claimed | State::Released);
         let first = self.slots.iter().position(|state| !taken(state)).unwrap_or(self.slots.len());
         let mut claimed = Vec::new();
-        for state in self.slots.iter_mut().skip(first).take(usize::try_from(most).unwrap()) {
+        for state in self.slots.iter_mut().skip(first).take(usize::try_from(most).expect("small")) {
             let State::Filled(value) = *state else { break };
             claimed.push(value);
             *state = State::Claimed;
@@ -75,7 +75,7 @@ impl Model {
     /// Index in `slots` of the `from`-th, counted from the end if not `oldest`, that is in `state`.
     fn find(&self, state: State, oldest: bool) -> Option<usize> {
         let mut found = self.slots.iter().enumerate().filter(|(_, at)| **at == state).map(|(at, _)| at);
-        if oldest { found.next() } else { found.last() }
+        if oldest { found.next() } else { found.next_back() }
     }
 }
 

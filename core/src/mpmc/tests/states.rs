@@ -5,7 +5,7 @@ use super::super::{ArrayMemory, AttachError, Corrupt, INITIALISED, MAGIC, Ring, 
 type Four = Ring<ArrayMemory<4, 1>, 1>;
 
 fn four() -> Four {
-    Ring::initialise(ArrayMemory::new(), 4).unwrap()
+    Ring::initialise(ArrayMemory::new(), 4).expect("a power of two")
 }
 
 #[test]

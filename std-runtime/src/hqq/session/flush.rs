@@ -1,0 +1,96 @@
+//! From the machine into the ring: packets and chunks, sealed where that was agreed.
+
+use std::sync::Arc;
+
+use strait_core::hqq::packet::Packet;
+use strait_core::hqq::session::Transmit;
+use strait_core::hqq::{Features, SendError};
+
+use super::error::SessionError;
+use super::state::State;
+
+impl State {
+    /// Puts into the ring what the machine wants to send; `false` if the ring is full.
+    pub(super) fn flush(&mut self) -> bool {
+        // Bounded by what the machine's tables hold.
+        loop {
+            if self.pending.is_none() {
+                let Some(transmit) = self.machine.poll_packet() else { return true };
+                let body = match transmit {
+                    Transmit::Packet(_) => None,
+                    Transmit::Chunk { message, .. } => {
+                        // Kept until the machine says that it is sent, and by `pending` from here on.
+                        Some(
+                            self.bodies
+                                .get(&message)
+                                .map_or_else(|| Arc::from([]), |body| Arc::clone(&body.bytes)),
+                        )
+                    }
+                };
+                self.pending = Some((transmit, body));
+            }
+            let Some((transmit, body)) = self.pending.take() else { return true };
+            if !self.put(transmit, body.as_deref().unwrap_or_default()) {
+                self.pending = Some((transmit, body));
+                return false;
+            }
+            if self.broken.is_some() {
+                return true;
+            }
+        }
+    }
+
+    /// Puts one into the ring; `false` if the ring is full.
+    fn put(&mut self, transmit: Transmit, body: &[u8]) -> bool {
+        let seals =
+            self.machine.agreed().is_some_and(|agreed| agreed.features.contains(Features::ENCRYPTION));
+        let mut slot = match self.tx.try_reserve() {
+            Ok(slot) => slot,
+            Err(SendError::Full) => return false,
+            Err(error) => {
+                self.broken.get_or_insert(SessionError::Send(error));
+                return true;
+            }
+        };
+        let (packet, offset, len) = match transmit {
+            Transmit::Packet(packet) => {
+                slot.commit_packet(packet);
+                return true;
+            }
+            Transmit::Chunk { packet, offset, len, .. } => (packet, offset, len),
+        };
+        let range = usize::try_from(offset).ok().zip(usize::try_from(len).ok());
+        let plain = range.and_then(|(offset, len)| body.get(offset..offset.checked_add(len)?));
+        // The machine asks for bytes of the message it was told of; one that is gone has none to send.
+        let mut bytes = plain.unwrap_or_default();
+        if seals {
+            // In private memory first: plain bytes never stand in the link.
+            self.scratch.clear();
+            let sealer = self.sealer.as_mut();
+            if !sealer.is_some_and(|sealer| sealer.seal(&packet, bytes, &mut self.scratch)) {
+                self.broken.get_or_insert(SessionError::KeyUsedUp);
+                return true;
+            }
+            bytes = &self.scratch;
+        }
+        if let Some(to) = slot.get_mut(..bytes.len()) {
+            to.copy_from_slice(bytes);
+        }
+        slot.commit_packet(packet);
+        true
+    }
+
+    /// The plain bytes of a chunk that came, in `scratch`; `false` if they do not open.
+    pub(super) fn open_chunk(&mut self, packet: &Packet, payload: &[u8], len: usize) -> bool {
+        let mut plain = core::mem::take(&mut self.scratch);
+        let opened = match &mut self.opener {
+            Some(opener) => {
+                let sealed = payload.get(..len.saturating_add(super::seal::OVERHEAD)).unwrap_or_default();
+                opener.open(packet, sealed, &mut plain).is_ok()
+            }
+            None => false,
+        };
+        self.scratch = plain;
+        opened
+    }
+}

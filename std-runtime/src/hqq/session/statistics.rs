@@ -1,0 +1,43 @@
+//! What a session has done.
+
+use std::time::Duration;
+
+use strait_core::hqq::packet::Counters;
+
+/// What a session has done since it was made. Bytes are counted as they travel; the two of compression say what they were
+/// before and after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionStatistics {
+    /// Messages and bytes both ways, calls answered, packets refused.
+    pub counters: Counters,
+    /// How long the negotiation took.
+    pub negotiation_time: Duration,
+    /// Messages longer than a slot, both ways.
+    pub large_messages: u64,
+    /// Bytes of messages that were compressed, before.
+    pub uncompressed_bytes: u64,
+    /// The same, after.
+    pub compressed_bytes: u64,
+    /// Messages that the peer gave up, or that broke a rule.
+    pub aborted: u64,
+    /// Messages that the peer has acknowledged.
+    pub acknowledged: u64,
+    /// Messages sent once more, to the next peer.
+    pub redelivered: u64,
+    /// Messages given up without an acknowledgement.
+    pub undelivered: u64,
+    /// Errors that the peer has reported.
+    pub peer_errors: u64,
+    /// Peers that ended, or left.
+    pub peers_lost: u64,
+}
+
+impl SessionStatistics {
+    /// Bytes before compression over bytes after; `None` while nothing was compressed.
+    pub fn compression_ratio(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+        let ratio = || self.uncompressed_bytes as f64 / self.compressed_bytes as f64;
+        (self.compressed_bytes > 0).then(ratio)
+    }
+}

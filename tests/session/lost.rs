@@ -1,0 +1,56 @@
+//! A peer that ends: what was under way fails, the next peer is served, and what was not acknowledged goes once more.
+
+use std::thread;
+
+use strait::hqq::session::{CallError, SessionError};
+use strait::hqq::{Features, Link, Profile};
+use strait_tests::{PATIENCE, TestName};
+
+use crate::sessions;
+
+#[test]
+fn the_session_goes_on_with_the_next_peer_and_sends_again_what_nobody_acknowledged() {
+    let name = TestName::new("session-next");
+    let reliable = |builder: strait::hqq::session::SessionBuilder| builder.reliable();
+    let [one, other] = sessions(&name, Profile::Superblock, reliable, reliable);
+    let (one, other) = (one.expect("agreed"), other.expect("agreed"));
+    one.send(b"consumed").expect("it is sent");
+    drop(other.recv().expect("it arrives"));
+    one.wait_acknowledged(PATIENCE).expect("it is acknowledged");
+    one.send(b"never looked at").expect("it is sent");
+    let call = one.request(1, b"x").expect("it is sent");
+    // Leaving is for the other end what dying is: its handles are gone.
+    drop(other);
+    assert_eq!(call.wait(), Err(CallError::Session(SessionError::PeerGone)));
+
+    let link = Link::builder(&name).secondary().open().expect("the link is there");
+    let next = link.session().reliable().timeout(PATIENCE).negotiate().expect("the survivor answers");
+    let message = next.recv().expect("it comes again");
+    assert_eq!((&*message, message.is_redelivered()), (&b"never looked at"[..], true));
+    drop(message);
+    one.wait_acknowledged(PATIENCE).expect("it is acknowledged");
+    let statistics = one.statistics();
+    assert_eq!((statistics.peers_lost, statistics.redelivered, statistics.undelivered), (1, 1, 0));
+    thread::scope(|scope| {
+        scope.spawn(|| next.next_request().expect("it arrives").respond(b"yes").expect("answered"));
+        assert_eq!(one.call(1, b"there?").expect("it is answered"), b"yes");
+    });
+}
+
+#[test]
+fn without_acknowledgements_nothing_is_sent_again() {
+    let name = TestName::new("session-once");
+    let plain = |builder: strait::hqq::session::SessionBuilder| builder.offer(Features::KNOWN_TO_ALL);
+    let [one, other] = sessions(&name, Profile::Superblock, plain, plain);
+    let (one, other) = (one.expect("agreed"), other.expect("agreed"));
+    one.send(b"lost").expect("it is sent");
+    drop(other);
+    while one.agreed().is_ok() {
+        thread::yield_now();
+    }
+    assert_eq!(one.send(b"x"), Err(SessionError::PeerGone));
+    let link = Link::builder(&name).secondary().open().expect("the link is there");
+    let next = link.session().timeout(PATIENCE).negotiate().expect("the survivor answers");
+    one.send(b"new").expect("it is sent");
+    assert_eq!(&*next.recv().expect("it arrives"), b"new");
+}
