@@ -169,6 +169,10 @@ mod files {
         let name = TestName::new("our-link");
         let builder = Link::builder(&name).slots(4).slot_len(64).timeout(PATIENCE);
         let mut primary = builder.clone().primary().create().expect("created");
+        if primary.geometry().page() != 4096 {
+            // Regions begin at pages, and those of the Go processes had 4096 bytes.
+            return;
+        }
         let mut secondary = builder.clone().secondary().open().expect("a link");
         let mut later = builder.secondary().open().expect("a link");
         for message in [b"hello0", b"hello1", b"hello2"] {

@@ -1,6 +1,7 @@
 //! An operating system for tests: shared memory, semaphores, locks and processes inside one process, with faults.
 #![expect(unsafe_code, reason = "hands out heap memory as a segment")]
 
+mod process;
 mod signal;
 
 use core::ptr::NonNull;
@@ -11,12 +12,12 @@ use std::string::{String, ToString};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
+pub use self::process::FakeWatch;
 pub use self::signal::FakeSignal;
 use crate::layout::assert_layout;
 use crate::name::Name;
 use crate::platform::{
-    Access, Clock, Fate, FaultKind, Identity, Liveness, LockState, Pid, Platform, PlatformError, Segment,
-    WaitPolicy, Watch,
+    Access, Clock, FaultKind, Liveness, LockState, Pid, Platform, PlatformError, Segment, WaitPolicy, Watch,
 };
 use crate::time::Instant;
 
@@ -299,48 +300,6 @@ impl FakePlatform {
                 Ok(world)
             }
             None => Ok(world),
-        }
-    }
-}
-
-/// A process of the fake system.
-#[derive(Debug)]
-pub struct FakeWatch {
-    world: Arc<Mutex<World>>,
-    pid: Pid,
-    seen: bool,
-}
-
-impl Watch for FakeWatch {
-    fn pid(&self) -> Pid {
-        self.pid
-    }
-    fn is_alive(&self) -> bool {
-        self.seen && !lock(&self.world).dead.contains(&self.pid)
-    }
-    fn was_seen(&self) -> bool {
-        self.seen
-    }
-}
-
-impl Liveness for FakePlatform {
-    type Watch = FakeWatch;
-    fn this(&self) -> Pid {
-        self.this
-    }
-    fn watch(&self, pid: Pid) -> FakeWatch {
-        // Processes of the fake system have small numbers.
-        let seen = pid.0 != 0 && pid.0 < 1000 && !lock(&self.world).dead.contains(&pid);
-        FakeWatch { world: Arc::clone(&self.world), pid, seen }
-    }
-    fn identity(&self) -> Identity {
-        Identity { pid: self.this, born: 1, realm: 0 }
-    }
-    fn fate(&self, identity: Identity) -> Fate {
-        match identity {
-            Identity { realm: 1.., .. } => Fate::Unknown,
-            Identity { born: 1, pid, .. } if self.watch(pid).is_alive() => Fate::Runs,
-            _ => Fate::Gone,
         }
     }
 }

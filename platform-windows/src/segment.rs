@@ -96,7 +96,7 @@ impl Mapping {
 impl WindowsSegment {
     /// The 32-bit word at `offset`; `None` if it is no aligned word of the mapping.
     pub(crate) fn word(&self, offset: usize) -> Option<u32> {
-        if offset % 4 != 0 || offset.checked_add(4)? > self.0.view.len() / 8 * 8 {
+        if !offset.is_multiple_of(4) || offset.checked_add(4)? > self.0.view.len() / 8 * 8 {
             return None;
         }
         let both = self.0.view.word(offset / 8).load(Ordering::Acquire);

@@ -10,7 +10,7 @@ const I686: Cross =
 /// Tests that run as 32-bit programs.
 const TESTS: &[&[&str]] = &[
     &["--package", "strait-core", "--package", "strait-platform-linux", "--lib"],
-    &["--package", "strait-tests", "--test", "process", "--test", "vectors"],
+    &["--package", "strait-tests", "--test", "process", "--test", "session", "--test", "vectors"],
 ];
 
 /// Runs the tests as 32-bit programs, then the scenarios between the two builds, and those of the 32-bit build with the

@@ -34,6 +34,7 @@ const TESTS: &[&[&str]] = &[
     &["--package", "strait-platform-windows"],
     &["--package", "strait-tests", "--test", "conformance"],
     &["--package", "strait-tests", "--test", "duplex"],
+    &["--package", "strait-tests", "--test", "session"],
     &[
         "--package",
         "strait-tests",

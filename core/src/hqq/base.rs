@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::error::OpenError;
-use super::extension::{PARTICIPANTS, Participant, Sleep, Waits, bell_offset, journals_offset};
+use super::extension::{PARTICIPANTS, ParticipantEntry, Sleep, Waits, bell_offset, journals_offset};
 use super::layout::Side;
 use super::numbers::{ErrorCode, Profile};
 use super::packet::{Operation, Packet};
@@ -359,7 +359,7 @@ pub(super) fn tombstone(profile: Profile, copy: u64, slot: u64, reason: ErrorCod
 
 /// Which members are dead, as far as known.
 struct Seats<S> {
-    participants: Table<S, Participant>,
+    participants: Table<S, ParticipantEntry>,
     gone: [bool; PARTICIPANTS],
 }
 

@@ -82,7 +82,7 @@ assert_layout!(ExtensionHeader: 384 bytes, aligned to 8 {
 /// A handle of some process: a sender, a receiver, or the link itself.
 #[derive(Debug)]
 #[repr(C)]
-pub(crate) struct Participant {
+pub(crate) struct ParticipantEntry {
     /// 0 free, 1 being written, 2 and 3 in use by the primary's or the secondary's side.
     state: SharedU64,
     pid: SharedU64,
@@ -93,7 +93,7 @@ pub(crate) struct Participant {
     rest: [SharedU64; 2],
 }
 
-assert_layout!(Participant: 64 bytes, aligned to 8 {
+assert_layout!(ParticipantEntry: 64 bytes, aligned to 8 {
     0: 8 state,
     8: 8 pid,
     16: 8 born,
@@ -312,7 +312,7 @@ const FREE: u64 = 0;
 const JOINING: u64 = 1;
 const LIVE: [u64; 2] = [2, 3];
 
-impl Participant {
+impl ParticipantEntry {
     /// In memory of its own, for models.
     #[cfg(all(test, loom))]
     pub(crate) fn new() -> Self {

@@ -142,12 +142,9 @@ pub(super) fn interpret<S: Segment>(lane: &Lane<S>, turn: &ConsumerTurn) -> Mean
     let geometry = lane.geometry();
     if word & 0xff == u64::from(OpCode::COPY.0) && (1..=geometry.slot_len()).contains(&len) {
         let slot = lane.ring().index(turn.position()) as u64;
-        let owned = match geometry.profile() {
-            Profile::Superblock => buffer == slot,
-            // The first implementation counted buffers apart from slots.
-            Profile::Seed => buffer < geometry.slots(),
-        };
-        if owned && let (Ok(buffer), Ok(len)) = (usize::try_from(buffer), usize::try_from(len)) {
+        if lane.may_name(slot, buffer)
+            && let (Ok(buffer), Ok(len)) = (usize::try_from(buffer), usize::try_from(len))
+        {
             return Meaning::Data { buffer, len };
         }
         return Meaning::Wrong(RecvError::WrongBuffer { slot, buffer });

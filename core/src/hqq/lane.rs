@@ -3,9 +3,10 @@
 use super::extension::{Bell, ExtensionHeader, Sleep, Waits};
 use super::layout::Geometry;
 use super::lend;
+use super::numbers::Profile;
 use super::packet::Packet;
 use crate::mpmc::{
-    self, ConsumerTurn, HEADER_LEN, Journal, ProducerTurn, Ring, RingHeader, RingMemory, Slot, TurnError,
+    self, ConsumerTurn, HEADER_LEN, Journal, ProducerTurn, Ring, RingHeader, RingMemory, RingSlot, TurnError,
 };
 use crate::platform::Segment;
 use crate::shm::{Buffers, Soon, Span, Table, ViewError};
@@ -14,7 +15,7 @@ use crate::shm::{Buffers, Soon, Span, Table, ViewError};
 #[derive(Clone, Debug)]
 pub(super) struct LaneMemory<S> {
     header: Table<S, RingHeader>,
-    slots: Table<S, Slot>,
+    slots: Table<S, RingSlot>,
     buffers: Buffers<S>,
 }
 
@@ -25,7 +26,7 @@ impl<S: Segment> RingMemory for LaneMemory<S> {
     }
 
     #[inline]
-    fn slot(&self, index: usize) -> &Slot {
+    fn slot(&self, index: usize) -> &RingSlot {
         self.slots.at(index)
     }
 
@@ -33,6 +34,11 @@ impl<S: Segment> RingMemory for LaneMemory<S> {
     fn expect_read(&self, index: usize) {
         self.slots.expect(index, 0, Soon::Read);
         self.buffers.expect(index, Soon::Read);
+    }
+
+    #[inline]
+    fn expect_return(&self, index: usize) {
+        self.slots.expect(index, size_of::<RingSlot>() - 1, Soon::Written);
     }
 }
 
@@ -44,6 +50,8 @@ pub struct Lane<S> {
     index: usize,
     geometry: Geometry,
     extension: Option<Table<S, ExtensionHeader>>,
+    /// Whether a packet may name another buffer than its slot's: the first implementation counted them apart.
+    any_buffer: bool,
 }
 
 /// Whether a lane is made or found.
@@ -89,7 +97,20 @@ impl<S: Segment> Lane<S> {
             Make::Attach => Ring::attach(memory, geometry.slots()),
         };
         let ring = ring.map_err(LaneError::Ring)?;
-        Ok(Self { ring, index, geometry, extension })
+        let any_buffer = geometry.profile() == Profile::Seed;
+        Ok(Self { ring, index, geometry, extension, any_buffer })
+    }
+
+    /// The same without packets that name another buffer than their slot's, and without bells: for one program, which is
+    /// not lent bytes twice whatever its packets say.
+    pub(super) fn alone(self) -> Self {
+        Self { extension: None, any_buffer: false, ..self }
+    }
+
+    /// Whether the packet of slot `slot` may name `buffer`.
+    #[inline]
+    pub(super) fn may_name(&self, slot: u64, buffer: u64) -> bool {
+        buffer == slot || self.any_buffer && buffer < self.geometry.slots()
     }
 
     pub(super) fn index(&self) -> usize {
@@ -143,7 +164,7 @@ impl<S: Segment> Lane<S> {
     pub(super) fn expect_reservation(&self) {
         let index = self.ring.index(self.ring.tail());
         let memory = self.ring.memory();
-        memory.slots.expect(index, size_of::<Slot>() - 1, Soon::Written);
+        memory.slots.expect(index, size_of::<RingSlot>() - 1, Soon::Written);
         memory.buffers.expect(index, Soon::Written);
     }
 

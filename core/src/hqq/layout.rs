@@ -20,7 +20,7 @@ const SPARE: u64 = 256;
 /// Bytes of an element and its sequence.
 const STRIDE: u64 = 72;
 #[cfg(not(all(test, loom)))]
-const _: () = assert!(size_of::<crate::mpmc::Slot>() as u64 == STRIDE);
+const _: () = assert!(size_of::<crate::mpmc::RingSlot>() as u64 == STRIDE);
 
 /// Shortest buffer of a slot, bytes.
 pub const MIN_SLOT_LEN: u64 = 8;
@@ -122,7 +122,7 @@ impl Geometry {
     ///
     /// # Errors
     /// [`GeometryError`] names the number that cannot be.
-    pub fn new(slots: u64, slot_len: u64, page: u64, profile: Profile) -> Result<Self, GeometryError> {
+    pub const fn new(slots: u64, slot_len: u64, page: u64, profile: Profile) -> Result<Self, GeometryError> {
         if slots < 2 || !slots.is_power_of_two() {
             return Err(GeometryError::Slots { slots });
         }
@@ -132,57 +132,73 @@ impl Geometry {
         if page < 64 || !page.is_power_of_two() {
             return Err(GeometryError::Page { page });
         }
-        let plan = plan(slots, slot_len, page, profile).ok_or(GeometryError::TooLarge { slots, slot_len })?;
-        Ok(Self { slots, slot_len, page, profile, plan })
+        match plan(slots, slot_len, page, profile) {
+            Some(plan) => Ok(Self { slots, slot_len, page, profile, plan }),
+            None => Err(GeometryError::TooLarge { slots, slot_len }),
+        }
     }
 
     /// Slots per direction.
-    pub fn slots(&self) -> u64 {
+    pub const fn slots(&self) -> u64 {
         self.slots
     }
 
     /// Bytes of a slot's buffer.
-    pub fn slot_len(&self) -> u64 {
+    pub const fn slot_len(&self) -> u64 {
         self.slot_len
     }
 
     /// Bytes of a page: regions begin at multiples of it.
-    pub fn page(&self) -> u64 {
+    pub const fn page(&self) -> u64 {
         self.page
     }
 
     /// The layout and numbering.
-    pub fn profile(&self) -> Profile {
+    pub const fn profile(&self) -> Profile {
         self.profile
     }
 
     /// Where everything stands.
-    pub fn plan(&self) -> Plan {
+    pub const fn plan(&self) -> Plan {
         self.plan
     }
 }
 
+/// The value of an option; a constant function has no `?`.
+macro_rules! get {
+    ($option:expr) => {
+        match $option {
+            Some(value) => value,
+            None => return None,
+        }
+    };
+}
+
 /// `None` where a number overflows or exceeds the addresses.
-fn plan(slots: u64, slot_len: u64, page: u64, profile: Profile) -> Option<Plan> {
-    let up = |len: u64| len.checked_next_multiple_of(page);
-    let ring_len = up((HEADER_LEN as u64 + SPARE).checked_add(STRIDE.checked_mul(slots)?)?)?;
-    let buffers_len = up(slots.checked_mul(slot_len)?)?;
-    let mut at = match profile {
+#[expect(clippy::cast_possible_truncation, reason = "the largest was compared with what fits")]
+const fn plan(slots: u64, slot_len: u64, page: u64, profile: Profile) -> Option<Plan> {
+    let ring_len = get!((HEADER_LEN as u64 + SPARE).checked_add(get!(STRIDE.checked_mul(slots))));
+    let ring_len = get!(ring_len.checked_next_multiple_of(page));
+    let buffers_len = get!(get!(slots.checked_mul(slot_len)).checked_next_multiple_of(page));
+    let ring_0 = match profile {
         Profile::Superblock => page,
         Profile::Seed => 0,
     };
-    let mut region = |len: u64| {
-        let start = at;
-        at = at.checked_add(len)?;
-        usize::try_from(start).ok()
-    };
-    let first = [region(ring_len)?, region(buffers_len)?];
-    let second = [region(ring_len)?, region(buffers_len)?];
-    let layout_len = usize::try_from(at).ok()?;
-    let extended_len = layout_len.checked_add(EXTENSION_LEN)?;
+    let buffers_0 = get!(ring_0.checked_add(ring_len));
+    let ring_1 = get!(buffers_0.checked_add(buffers_len));
+    let buffers_1 = get!(ring_1.checked_add(ring_len));
+    let layout_len = get!(buffers_1.checked_add(buffers_len));
+    let extended_len = get!(layout_len.checked_add(EXTENSION_LEN as u64));
     // A Rust object, and a mapping, has at most half of the addresses.
-    isize::try_from(extended_len).ok()?;
-    Some(Plan { rings: [first[0], second[0]], buffers: [first[1], second[1]], layout_len, extended_len })
+    if extended_len > isize::MAX as u64 {
+        return None;
+    }
+    Some(Plan {
+        rings: [ring_0 as usize, ring_1 as usize],
+        buffers: [buffers_0 as usize, buffers_1 as usize],
+        layout_len: layout_len as usize,
+        extended_len: extended_len as usize,
+    })
 }
 
 #[cfg(all(test, not(loom)))]

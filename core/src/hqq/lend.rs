@@ -39,7 +39,7 @@ pub(super) fn claimed<'a, S: Segment>(
     // SAFETY: from claim to release the protocol forbids producers to touch the buffer that the packet names, and
     // `_turn`, which cannot be copied and which releasing consumes, is borrowed for as long as the slice. A producer that
     // names a buffer which is not its slot's, and fills it again too early, breaks the protocol: the trust contract of
-    // `crate::shm`.
+    // `crate::shm`. In one program safe code could do so, and there no packet may name one (`Lane::alone`).
     let bytes = unsafe { span.slice(0, len) };
     bytes.unwrap_or_default()
 }

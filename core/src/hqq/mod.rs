@@ -13,6 +13,7 @@
 //! | `layout`, `superblock`, `regions` | where everything stands, and whether a segment is a link |
 //! | `extension` | what Strait ends share beyond the protocol |
 //! | `link`, `base` | who takes part, on which side |
+//! | `local` | a link inside one program |
 //! | `wait` | how one waits |
 //! | `recovery` | what becomes of what the dead held |
 //! | `inspect` | what a link holds, for who does not join it |
@@ -30,6 +31,7 @@ mod lane;
 mod layout;
 mod lend;
 mod link;
+pub mod local;
 mod numbers;
 mod outgoing;
 pub mod packet;

@@ -1,6 +1,6 @@
 //! A segment seen as a link: made, or checked word by word before anything of it is used.
 
-use super::extension::{EXTENSION_LEN, ExtensionHeader, PARTICIPANTS, Participant};
+use super::extension::{EXTENSION_LEN, ExtensionHeader, PARTICIPANTS, ParticipantEntry};
 use super::lane::{Lane, LaneError, Make};
 use super::layout::{Geometry, GeometryError};
 use super::numbers::Profile;
@@ -97,7 +97,7 @@ pub(super) struct Regions<S> {
     pub(super) geometry: Geometry,
     pub(super) lanes: [Lane<S>; 2],
     pub(super) extension: Option<Table<S, ExtensionHeader>>,
-    pub(super) participants: Option<Table<S, Participant>>,
+    pub(super) participants: Option<Table<S, ParticipantEntry>>,
 }
 
 impl<S: Segment> Regions<S> {

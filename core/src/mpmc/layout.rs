@@ -79,17 +79,17 @@ impl RingHeader {
 /// *p + n* when it was read, which is "free" for the position one lap on.
 #[derive(Debug)]
 #[repr(C)]
-pub struct Slot<const WORDS: usize = 8> {
+pub struct RingSlot<const WORDS: usize = 8> {
     pub(super) element: [SharedU64; WORDS],
     pub(super) sequence: SharedU64,
 }
 
-assert_layout!(Slot: 72 bytes, aligned to 8 {
+assert_layout!(RingSlot: 72 bytes, aligned to 8 {
     0: 64 element,
     64: 8 sequence,
 });
 
-impl<const WORDS: usize> Slot<WORDS> {
+impl<const WORDS: usize> RingSlot<WORDS> {
     /// A slot in memory of its own.
     pub(super) fn zeroed() -> Self {
         Self { element: core::array::from_fn(|_| SharedU64::new(0)), sequence: SharedU64::new(0) }

@@ -1,6 +1,6 @@
 //! Where a ring's words live: any memory that can name its header and its slots.
 
-use super::layout::{RingHeader, Slot};
+use super::layout::{RingHeader, RingSlot};
 
 /// Memory of a ring.
 ///
@@ -10,11 +10,15 @@ pub trait RingMemory<const WORDS: usize = 8> {
     fn header(&self) -> &RingHeader;
 
     /// The slot at `index`, always the same for one index. Called with indices below the capacity.
-    fn slot(&self, index: usize) -> &Slot<WORDS>;
+    fn slot(&self, index: usize) -> &RingSlot<WORDS>;
 
     /// The slot at `index` will be read next: a hint.
     #[inline]
     fn expect_read(&self, _index: usize) {}
+
+    /// The sequence of the slot at `index`, which was just read, will be written soon: a hint.
+    #[inline]
+    fn expect_return(&self, _index: usize) {}
 }
 
 impl<const WORDS: usize, M: RingMemory<WORDS>> RingMemory<WORDS> for &M {
@@ -22,7 +26,7 @@ impl<const WORDS: usize, M: RingMemory<WORDS>> RingMemory<WORDS> for &M {
         M::header(self)
     }
 
-    fn slot(&self, index: usize) -> &Slot<WORDS> {
+    fn slot(&self, index: usize) -> &RingSlot<WORDS> {
         M::slot(self, index)
     }
 }
@@ -31,7 +35,7 @@ impl<const WORDS: usize, M: RingMemory<WORDS>> RingMemory<WORDS> for &M {
 #[derive(Debug)]
 pub struct ArrayMemory<const SLOTS: usize, const WORDS: usize = 8> {
     header: RingHeader,
-    slots: [Slot<WORDS>; SLOTS],
+    slots: [RingSlot<WORDS>; SLOTS],
 }
 
 impl<const SLOTS: usize, const WORDS: usize> ArrayMemory<SLOTS, WORDS> {
@@ -42,7 +46,7 @@ impl<const SLOTS: usize, const WORDS: usize> ArrayMemory<SLOTS, WORDS> {
     /// Memory for a ring, not initialised.
     pub fn new() -> Self {
         let () = Self::CHECK;
-        Self { header: RingHeader::zeroed(), slots: core::array::from_fn(|_| Slot::zeroed()) }
+        Self { header: RingHeader::zeroed(), slots: core::array::from_fn(|_| RingSlot::zeroed()) }
     }
 }
 
@@ -58,7 +62,7 @@ impl<const SLOTS: usize, const WORDS: usize> RingMemory<WORDS> for ArrayMemory<S
     }
 
     #[inline]
-    fn slot(&self, index: usize) -> &Slot<WORDS> {
+    fn slot(&self, index: usize) -> &RingSlot<WORDS> {
         // Never out of bounds for a power of two; the mask lets the compiler see it.
         &self.slots[index & (SLOTS - 1)]
     }

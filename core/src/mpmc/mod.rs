@@ -43,6 +43,6 @@ mod tests;
 pub use error::{AttachError, Corrupt, TurnError};
 pub use guards::{Claims, Reservations};
 pub use journal::Journal;
-pub use layout::{HEADER_LEN, INITIALISED, MAGIC, RingHeader, Slot};
+pub use layout::{HEADER_LEN, INITIALISED, MAGIC, RingHeader, RingSlot};
 pub use memory::{ArrayMemory, RingMemory};
 pub use ring::{ConsumerTurn, MOST_AT_ONCE, MOST_RACES, ProducerTurn, Ring};

@@ -24,13 +24,13 @@ unsafe impl SharedLayout for crate::mpmc::RingHeader {}
 // SAFETY: one shared word.
 unsafe impl SharedLayout for crate::sync::SharedU64 {}
 // SAFETY: repr(C), nine shared words; its file asserts the layout.
-unsafe impl SharedLayout for crate::mpmc::Slot {}
+unsafe impl SharedLayout for crate::mpmc::RingSlot {}
 // SAFETY: repr(C), eight shared words; its file asserts the layout.
 unsafe impl SharedLayout for crate::hqq::superblock::Superblock {}
 // SAFETY: repr(C), shared words without padding; its file asserts the layout.
 unsafe impl SharedLayout for crate::hqq::extension::ExtensionHeader {}
 // SAFETY: repr(C), eight shared words; its file asserts the layout.
-unsafe impl SharedLayout for crate::hqq::extension::Participant {}
+unsafe impl SharedLayout for crate::hqq::extension::ParticipantEntry {}
 
 /// Why a struct cannot be seen at an offset of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@ use strait_bench::lines;
 use strait_bench::schedule::{self, Group, Row, Target};
 
 use crate::queues::{ArrayQueue, Heapless, Kanal, ThingBuf};
-use crate::{futex, iceoryx, strait, threads, touch};
+use crate::{futex, iceoryx, ours, threads, touch};
 
 /// Role: one run of one contender, in a process of its own.
 pub(crate) const RUN: &str = "run";
@@ -93,7 +93,7 @@ const THINGBUF: &str = "thingbuf, in process";
 const KANAL: &str = "kanal, in process";
 const ICEORYX: &str = "iceoryx2 pub/sub, two processes";
 
-/// Everybody but Strait, which [`strait::CONTENDERS`] adds.
+/// Everybody but Strait, which [`ours::CONTENDERS`] adds.
 const PEERS: &[Contender] = &[
     reference(Measurement::Pair, ARRAY_QUEUE, threads::pair::<ArrayQueue>),
     peer(Measurement::Pair, HEAPLESS, ARRAY_QUEUE, threads::pair::<Heapless>),
@@ -144,7 +144,7 @@ pub(crate) fn groups(quick: bool) -> Outcome<Vec<Group>> {
 }
 
 fn all() -> impl Iterator<Item = &'static Contender> {
-    PEERS.iter().chain(strait::CONTENDERS)
+    PEERS.iter().chain(ours::CONTENDERS)
 }
 
 fn group(measurement: Measurement, quick: bool) -> Outcome<Group> {

@@ -10,8 +10,8 @@
 mod contenders;
 mod futex;
 mod iceoryx;
+mod ours;
 mod queues;
-mod strait;
 mod threads;
 mod touch;
 mod waiting;
@@ -25,7 +25,7 @@ use strait_bench::{Outcome, lines, machine, schedule};
 
 use crate::contenders::{Play, RUN};
 
-/// What a second process can be, besides what [`strait::ROLES`] has.
+/// What a second process can be, besides what [`ours::ROLES`] has.
 const ROLES: &[(&str, Play)] = &[
     (lines::LINES, lines::server),
     (futex::SERVER, futex::server),
@@ -53,7 +53,7 @@ fn play(role: &[String]) -> Outcome<()> {
     if name == RUN {
         return run(args);
     }
-    let known = ROLES.iter().chain(strait::ROLES).find(|(known, _)| known == name);
+    let known = ROLES.iter().chain(ours::ROLES).find(|(known, _)| known == name);
     let (_, play) = known.ok_or_else(|| format!("unknown role {name}"))?;
     play(args)
 }

@@ -8,7 +8,7 @@ use loom::thread;
 use super::super::RingMemory as _;
 use super::*;
 use crate::hqq::Side;
-use crate::hqq::extension::Participant;
+use crate::hqq::extension::ParticipantEntry;
 use crate::hqq::recovery::{Done, Journals, recover};
 use crate::platform::{Identity, Pid};
 use crate::sync::{Ordering, SharedU64};
@@ -38,15 +38,15 @@ const DEATHS: [Death; 4] = [Death::Intended, Death::Taken, Death::Used, Death::D
 struct Link {
     scene: Rc<Scene>,
     side: Side,
-    victim: Participant,
-    living: Participant,
+    victim: ParticipantEntry,
+    living: ParticipantEntry,
     dead: SharedU64,
 }
 
 impl Link {
     fn new(side: Side, position: u64) -> Rc<Self> {
         let seat = |pid| {
-            let entry = Participant::new();
+            let entry = ParticipantEntry::new();
             entry.join(Identity { pid: Pid(pid), born: 1, realm: 0 }, side);
             entry
         };
