@@ -3,6 +3,7 @@
 //! | target | the bytes are |
 //! |---|---|
 //! | [`hqq_packet`] | a packet |
+//! | [`hqq_segment`] | steps of a link's two ends and of a peer that keeps no rule, or a segment |
 //! | [`hqq_session`] | steps of a session's user and of a peer that keeps no rule |
 //! | [`zb_answer`] | a response, as a duplex client reads it |
 //! | [`zb_hostile`] | steps of a reader, a writer and a peer that keeps no rule, over one buffer |
@@ -11,12 +12,14 @@
 
 mod bytes;
 mod hqq_packet;
+mod hqq_segment;
 mod hqq_session;
 mod zb_answer;
 mod zb_hostile;
 mod zb_segment;
 
 pub use hqq_packet::hqq_packet;
+pub use hqq_segment::hqq_segment;
 pub use hqq_session::hqq_session;
 pub use zb_answer::zb_answer;
 pub use zb_hostile::zb_hostile;

@@ -25,13 +25,25 @@ fn every_target_has_a_replay() {
         .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
         .collect();
     targets.sort();
-    let known = ["hqq_packet.rs", "hqq_session.rs", "zb_answer.rs", "zb_hostile.rs", "zb_segment.rs"];
+    let known = [
+        "hqq_packet.rs",
+        "hqq_segment.rs",
+        "hqq_session.rs",
+        "zb_answer.rs",
+        "zb_hostile.rs",
+        "zb_segment.rs",
+    ];
     assert_eq!(targets, known, "add a test below");
 }
 
 #[test]
 fn hqq_packet() {
     replay("hqq_packet", strait_fuzz::hqq_packet);
+}
+
+#[test]
+fn hqq_segment() {
+    replay("hqq_segment", strait_fuzz::hqq_segment);
 }
 
 #[test]

@@ -17,10 +17,12 @@
 //! |---|---|---|
 //! | [`zerobuffer`] | ZeroBuffer v1 | frames through a ring, one writer, one reader; peers in C++, C#, Python |
 //! | [`hqq`] | HQQ | messages through links with many senders and many receivers, a slot each |
+//! | [`hqq::session`] | HQQ, Advanced | calls, messages of any length, connections over a link |
 //! | [`zerobuffer::duplex`] | ZeroBuffer duplex | requests and responses over two such rings |
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `session`, on by default | [`hqq::session`] |
 //! | `tokio` | `recv_async`, `send_async`, `reserve_async`, `Stream` and `Sink`; `call_async`, `serve_async` |
 //!
 //! Events off the hot path (connect, close, dead peers) go to [`tracing`]. The rules of the protocols are in

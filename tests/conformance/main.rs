@@ -68,6 +68,15 @@ macro_rules! conformance {
                 now_never_goes_backwards,
                 now_and_the_stamp_advance,
                 a_wait_policy_has_its_bounds_in_order;
+            link:
+                what_was_prepared_is_there_for_whoever_opens,
+                a_reopened_segment_is_the_same_memory_with_a_lock_of_its_own,
+                a_sleeper_wakes_when_its_word_changes,
+                nobody_sleeps_at_a_word_that_has_changed_nor_past_its_instant,
+                a_process_is_itself_and_nobody_born_at_another_time,
+                pages_are_powers_of_two,
+                messages_go_both_ways_and_the_last_one_out_removes_the_name,
+                two_threads_wait_for_each_other_over_a_link;
             zerobuffer:
                 frames_of_odd_sizes_arrive_whole_for_many_laps,
                 two_threads_wait_for_each_other,
@@ -104,6 +113,7 @@ macro_rules! conformance {
 
 mod clock;
 mod fake;
+mod link;
 #[cfg(target_os = "linux")]
 mod linux;
 mod liveness;

@@ -125,7 +125,13 @@ impl<P: Platform> Consumer<P> {
         let at = (self.base.side.other().lane(), Waits::Data);
         let waited = wait(&mut self.base, &mut self.backoff, at, patience, |base| Self::attempt(base, most));
         match waited {
-            Ok(Waited::Done(turn)) => Ok(turn),
+            Ok(Waited::Done(turn)) => {
+                // Who has waited for an answer, or for a question, sends next.
+                let [primary, secondary] = &self.base.regions.lanes;
+                let back = if self.base.side.lane() == 0 { primary } else { secondary };
+                back.expect_reservation();
+                Ok(turn)
+            }
             Ok(Waited::TimedOut) => Err(RecvError::Timeout),
             Ok(Waited::Truncated { backed }) => {
                 Err(self.count_error(RecvError::Truncated { backed, len: self.base.segment.len() }))

@@ -35,11 +35,6 @@ impl<S: Segment> RingMemory for LaneMemory<S> {
         self.slots.expect(index, 0, Soon::Read);
         self.buffers.expect(index, Soon::Read);
     }
-
-    #[inline]
-    fn expect_return(&self, index: usize) {
-        self.slots.expect(index, size_of::<RingSlot>() - 1, Soon::Written);
-    }
 }
 
 /// One direction of a link.
@@ -159,11 +154,12 @@ impl<S: Segment> Lane<S> {
         self.ring.has_free()
     }
 
-    /// Fetches the lines that the next reservation will write, while there is time: but not the slot's first one, on which
-    /// the sequence of the slot before it stands, and with it perhaps somebody who waits.
+    /// Fetches the lines that the next reservation will write, while there is time.
+    #[inline]
     pub(super) fn expect_reservation(&self) {
         let index = self.ring.index(self.ring.tail());
         let memory = self.ring.memory();
+        memory.slots.expect(index, 0, Soon::Written);
         memory.slots.expect(index, size_of::<RingSlot>() - 1, Soon::Written);
         memory.buffers.expect(index, Soon::Written);
     }

@@ -74,12 +74,6 @@ pub(super) fn wait<P: Platform, T, E>(
     mut attempt: impl FnMut(&mut Base<P>) -> Result<Option<T>, E>,
 ) -> Result<Waited<T>, E> {
     let deadline = patience.deadline(&base.platform);
-    if waits == Waits::Data
-        && let Some(back) = at(base, lane ^ 1)
-    {
-        // Who waits for an answer to what it has sent sends again when it comes.
-        back.expect_reservation();
-    }
     let mut slice = if base.has_strangers() { SHORTEST_POLL } else { FIRST_SLICE };
     loop {
         let ready = backoff.spin(&base.platform, || is_ready(base, lane, waits));

@@ -15,10 +15,6 @@ pub trait RingMemory<const WORDS: usize = 8> {
     /// The slot at `index` will be read next: a hint.
     #[inline]
     fn expect_read(&self, _index: usize) {}
-
-    /// The sequence of the slot at `index`, which was just read, will be written soon: a hint.
-    #[inline]
-    fn expect_return(&self, _index: usize) {}
 }
 
 impl<const WORDS: usize, M: RingMemory<WORDS>> RingMemory<WORDS> for &M {

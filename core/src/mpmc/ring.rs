@@ -235,9 +235,6 @@ impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
                 journal.intend(position, count);
                 let next = position.wrapping_add(count);
                 if cursor.compare_exchange(position, next, Ordering::AcqRel).is_ok() {
-                    // The line is shared with who wrote it last. Made ours while the slot is being worked on, it holds up
-                    // neither the store that gives the slot back nor the exchange after it, which waits for that store.
-                    self.memory.expect_return(self.index(position));
                     return Ok((position, count));
                 }
             }

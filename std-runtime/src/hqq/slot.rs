@@ -37,7 +37,9 @@ impl<'s> SlotMut<'s> {
     /// [`SendError::Empty`] and [`SendError::TooLong`]; the slot is given up then.
     #[inline]
     pub fn commit(self, len: usize) -> Result<(), SendError> {
-        self.slot.commit(len)
+        self.slot.commit(len)?;
+        tracing::trace!(len, "sent");
+        Ok(())
     }
 
     /// Gives the slot up, and says why in its tombstone.
