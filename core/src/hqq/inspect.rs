@@ -120,16 +120,16 @@ mod tests {
 
     /// A link of four slots of 16 bytes, pages of 64.
     fn link(system: &FakePlatform, profile: Profile) -> (Link<FakePlatform>, HeapSegment) {
-        let name = Name::new("looked-at").unwrap();
-        let geometry = Geometry::new(4, 16, 64, profile).unwrap();
+        let name = Name::new("looked-at").expect("valid");
+        let geometry = Geometry::new(4, 16, 64, profile).expect("possible");
         let access = Access::default();
         let creation = Creation { geometry, access, role: Role::Primary, strangers: false, keep: true };
-        let link = Link::create(system.clone(), &name, creation).unwrap();
+        let link = Link::create(system.clone(), &name, creation).expect("created");
         (link, system.segment("looked-at"))
     }
 
     fn look(segment: &HeapSegment) -> Inspection<HeapSegment> {
-        Inspection::of(segment, Expected::default()).unwrap()
+        Inspection::of(segment, Expected::default()).expect("a link")
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
         for profile in PROFILES {
             let system = FakePlatform::new();
             let (mut ours, segment) = link(&system, profile);
-            let name = Name::new("looked-at").unwrap();
+            let name = Name::new("looked-at").expect("valid");
             let other = system.process(77);
             let mut theirs = Link::open(other, &name, Expected::default(), Role::Secondary).unwrap();
             let before = segment.bytes(0, segment.len());

@@ -215,6 +215,32 @@ fn what_a_dead_one_only_meant_to_take_is_the_living_ones() {
     }
 }
 
+/// The same for receivers.
+#[test]
+fn what_a_dead_one_only_meant_to_receive_is_the_living_ones() {
+    for (profile, side) in everywhere() {
+        let (system, mut survivor, victim) = scene(profile, side);
+        let mut living = open(&system, 3, side.into());
+        send(&mut survivor.producer, b"mine");
+        let journal = victim.consumer.base().journal(ring(side.other())).unwrap();
+        crate::mpmc::Journal::intend(journal, 0, 2);
+        let mine = living.consumer.try_recv().unwrap();
+        system.kill(2);
+        forget(victim);
+        assert!(!survivor.producer.recover(), "some of it has to wait");
+        assert!(survivor.producer.take_recovered().is_nothing());
+        for message in 1..4 {
+            send(&mut survivor.producer, &[message]);
+        }
+        assert_eq!(survivor.producer.try_reserve().err(), Some(SendError::Full), "he still reads");
+        assert_eq!(&*mine, b"mine");
+        drop(mine);
+        send(&mut survivor.producer, &[4]);
+        assert!(survivor.producer.recover());
+        assert_eq!(survivor.producer.take_recovered(), Recovered { handles: 2, tombstones: 0, lost: 0 });
+    }
+}
+
 #[test]
 fn what_a_process_holds_whose_fate_is_unknown_is_left_alone() {
     let (system, mut survivor, mut victim) = scene(Profile::Superblock, Side::Secondary);
@@ -248,6 +274,9 @@ fn nothing_of_strangers_is_recovered_without_being_told() {
         forget(victim);
         assert!(survivor.consumer.recover());
         assert!(survivor.consumer.take_recovered().is_nothing());
+        // Nor by who comes.
+        assert!(open(&system, 4, side.into()).producer.take_recovered().is_nothing());
+        assert_eq!(survivor.consumer.recovered_in_all(), [(0, 0); 2]);
         assert_eq!(receive(&mut survivor.consumer), b"sent");
         assert_eq!(survivor.consumer.recv(MOMENT).err(), Some(RecvError::Timeout));
         let recovered = survivor.consumer.recover_side(side).unwrap();
