@@ -41,7 +41,7 @@ fn submit(link: LinkBuilder, count: usize) -> strait::Result<()> {
     std::thread::scope(|scope| {
         scope.spawn(move || (0..count).try_for_each(|number| tx.send(format!("job {number}").as_bytes())));
         for _ in 0..count {
-            println!("{}", String::from_utf8_lossy(&*rx.recv()?));
+            println!("{}", String::from_utf8_lossy(&rx.recv()?));
         }
         Ok(())
     })

@@ -54,3 +54,37 @@ fn without_acknowledgements_nothing_is_sent_again() {
     one.send(b"new").expect("it is sent");
     assert_eq!(&*next.recv().expect("it arrives"), b"new");
 }
+
+#[test]
+fn an_end_that_gave_up_and_asks_again_is_answered_as_itself() {
+    let name = TestName::new("session-again");
+    let link = Link::builder(&name).slots(16).slot_len(256);
+    let keeper = link.clone().create().expect("the link is made");
+    // Nobody answers: three requests stay in the ring.
+    for _ in 0..3 {
+        let early = link.clone().secondary().open().expect("the link is there").session().key([1; 32]);
+        let gave_up = early.timeout(core::time::Duration::from_millis(1)).negotiate();
+        assert_eq!(gave_up.err(), Some(SessionError::Timeout));
+    }
+    let asks = link.secondary().open().expect("the link is there").session().key([1; 32]);
+    thread::scope(|scope| {
+        let server = scope.spawn(|| keeper.session().key([1; 32]).timeout(PATIENCE).negotiate());
+        let client = asks.timeout(PATIENCE).negotiate().expect("it is answered");
+        let server = server.join().expect("no panic").expect("it is asked");
+        client.send(b"sealed for you").expect("it is sent");
+        assert_eq!(&*server.recv().expect("it opens"), b"sealed for you");
+    });
+}
+
+#[test]
+fn a_connection_outlives_the_session_that_opened_it() {
+    let name = TestName::new("session-handles");
+    let everything = |builder: strait::hqq::session::SessionBuilder| builder;
+    let [one, other] = sessions(&name, Profile::Superblock, everything, everything);
+    let (one, other) = (one.expect("agreed"), other.expect("agreed"));
+    let ours = one.open_connection().expect("it is granted");
+    drop(one);
+    let theirs = other.accept_connection().expect("it is there");
+    theirs.send(b"still there").expect("it is sent");
+    assert_eq!(&*ours.recv().expect("it arrives"), b"still there");
+}

@@ -146,7 +146,8 @@ impl<P: Platform> Base<P> {
         let Some(index) = free else {
             return Err(OpenError::TooManyHandles { limit: PARTICIPANTS });
         };
-        participants.at(index).join(self.platform.identity(), self.side);
+        let serial = self.regions.extension.as_ref().map_or(0, |extension| extension.at(0).next_serial());
+        participants.at(index).join(self.platform.identity(), self.side, serial);
         self.sit_at(index);
         Ok(())
     }
@@ -317,6 +318,20 @@ impl<P: Platform> Base<P> {
         members
             .filter(move |(identity, at)| *at == side && self.platform.fate(*identity) != Fate::Gone)
             .map(|(identity, _)| identity)
+    }
+
+    /// The number that this handle was given when it took its place.
+    pub(super) fn serial(&self) -> Option<u64> {
+        Some(self.regions.participants.as_ref()?.at(self.entry?).serial())
+    }
+
+    /// Whether the handle of that number is on a side, and lives, or may.
+    pub(super) fn has_member(&self, side: Side, serial: u64) -> bool {
+        let Some(participants) = &self.regions.participants else { return false };
+        (0..PARTICIPANTS).map(|index| participants.at(index)).any(|entry| {
+            let member = entry.member().filter(|(_, at)| *at == side && entry.serial() == serial);
+            member.is_some_and(|(identity, _)| self.platform.fate(identity) != Fate::Gone)
+        })
     }
 
     /// How many handles of a side live, or may.

@@ -61,7 +61,9 @@ pub(crate) struct ExtensionHeader {
     recovered: [SharedU64; 4],
     /// Not 0: the name stays when the last participant leaves.
     kept: SharedU64,
-    rest: [SharedU64; 3],
+    /// Participants that have joined so far.
+    joins: SharedU64,
+    rest: [SharedU64; 2],
 }
 
 assert_layout!(ExtensionHeader: 384 bytes, aligned to 8 {
@@ -76,7 +78,8 @@ assert_layout!(ExtensionHeader: 384 bytes, aligned to 8 {
     64: 256 bells,
     320: 32 recovered,
     352: 8 kept,
-    360: 24 rest,
+    360: 8 joins,
+    368: 16 rest,
 });
 
 /// A handle of some process: a sender, a receiver, or the link itself.
@@ -90,7 +93,9 @@ pub(crate) struct ParticipantEntry {
     realm: SharedU64,
     /// What it may hold in ring 0 and in ring 1.
     journals: [SharedU64; 2],
-    rest: [SharedU64; 2],
+    /// Its number among all that have ever joined.
+    serial: SharedU64,
+    rest: SharedU64,
 }
 
 assert_layout!(ParticipantEntry: 64 bytes, aligned to 8 {
@@ -99,7 +104,8 @@ assert_layout!(ParticipantEntry: 64 bytes, aligned to 8 {
     16: 8 born,
     24: 8 realm,
     32: 16 journals,
-    48: 16 rest,
+    48: 8 serial,
+    56: 8 rest,
 });
 
 /// What waits at a bell.
@@ -278,6 +284,12 @@ impl ExtensionHeader {
         self.flags.store(STRANGERS, Ordering::Relaxed);
     }
 
+    /// The number of the next participant that joins; from 1 on.
+    pub(super) fn next_serial(&self) -> u64 {
+        // Relaxed: only the value counts.
+        self.joins.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
     /// Whether the name stays when the last participant leaves.
     pub(super) fn is_kept(&self) -> bool {
         // Relaxed: set before the segment has its name, or under the lock of the membership.
@@ -323,7 +335,8 @@ impl ParticipantEntry {
             born: word(),
             realm: word(),
             journals: [word(), word()],
-            rest: [word(), word()],
+            serial: word(),
+            rest: word(),
         }
     }
 
@@ -335,12 +348,13 @@ impl ParticipantEntry {
     }
 
     /// Writes `identity` into a free entry. Under the lock of the membership.
-    pub(crate) fn join(&self, identity: Identity, side: Side) {
+    pub(crate) fn join(&self, identity: Identity, side: Side, serial: u64) {
         // Relaxed: the last store publishes.
         self.state.store(JOINING, Ordering::Relaxed);
         self.pid.store(identity.pid.0, Ordering::Relaxed);
         self.born.store(identity.born, Ordering::Relaxed);
         self.realm.store(identity.realm, Ordering::Relaxed);
+        self.serial.store(serial, Ordering::Relaxed);
         for journal in &self.journals {
             journal.store(0, Ordering::Relaxed);
         }
@@ -364,6 +378,12 @@ impl ParticipantEntry {
         };
         let load = |word: &SharedU64| word.load(Ordering::Relaxed);
         Some((Identity { pid: Pid(load(&self.pid)), born: load(&self.born), realm: load(&self.realm) }, side))
+    }
+
+    /// The number it was given when it joined.
+    pub(super) fn serial(&self) -> u64 {
+        // Relaxed: ordered by the state, which `member` has loaded.
+        self.serial.load(Ordering::Relaxed)
     }
 
     /// What it is about to take in a ring, or has taken.

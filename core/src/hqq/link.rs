@@ -10,7 +10,7 @@ use super::port::sealed::Port as _;
 use super::producer::Producer;
 use super::regions::{AttachError, Expected, Regions};
 use crate::name::Name;
-use crate::platform::{Access, FaultKind, Identity, Platform, Segment as _};
+use crate::platform::{Access, FaultKind, Platform, Segment as _};
 
 /// How long an opener waits for a creator that has not ended.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -75,8 +75,10 @@ impl<P: Platform> Link<P> {
                     extension.at(0).expect_strangers();
                 }
                 // Before the link has its name: nobody sees it without a primary.
-                participants.at(0).join(platform.identity(), side);
-                participants.at(1).join(platform.identity(), side);
+                for entry in [0, 1] {
+                    let serial = extension.at(0).next_serial();
+                    participants.at(entry).join(platform.identity(), side, serial);
+                }
             }
         };
         let len = geometry.plan().extended_len;
@@ -257,9 +259,15 @@ macro_rules! common {
                 self.base_mut().recover_side(side)
             }
 
-            /// The processes of a side that live, or may, one for each handle.
-            pub fn members(&self, side: Side) -> impl Iterator<Item = Identity> {
-                self.base().members(side)
+            /// The number that this handle was given when it joined, unlike any other's on this link; `None` on links of
+            /// other implementations.
+            pub fn serial(&self) -> Option<u64> {
+                self.base().serial()
+            }
+
+            /// Whether the handle of that number is on a side, and lives, or may.
+            pub fn has_member(&self, side: Side, serial: u64) -> bool {
+                self.base().has_member(side, serial)
             }
 
             /// Recovers what dead participants hold if it is in the way of the next attempt.

@@ -14,7 +14,8 @@
 //! | consumer that has claimed | goes on behind it | goes on, until its turn comes to that slot: [`SendError::Full`] |
 //!
 //! So no handler loops until the code it interrupted goes on, and no call masks interrupts for longer than one access to
-//! a 64-bit word does. Order is that of the reservations.
+//! a 64-bit word does. Order is that of the reservations. Nobody recovers a slot here: a guard that is forgotten
+//! (`mem::forget`) stops its direction for good.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 use super::error::{RecvError, SendError};

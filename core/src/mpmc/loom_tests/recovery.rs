@@ -47,7 +47,7 @@ impl Link {
     fn new(side: Side, position: u64) -> Rc<Self> {
         let seat = |pid| {
             let entry = ParticipantEntry::new();
-            entry.join(Identity { pid: Pid(pid), born: 1, realm: 0 }, side);
+            entry.join(Identity { pid: Pid(pid), born: 1, realm: 0 }, side, pid);
             entry
         };
         let (victim, living) = (seat(1), seat(2));

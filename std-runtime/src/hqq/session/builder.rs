@@ -8,7 +8,6 @@ use strait_core::hqq::session::{Config, State as Progress};
 use strait_core::hqq::{Capabilities, Features};
 
 use super::Session;
-use super::connection::Connection;
 use super::error::SessionError;
 use super::seal::{OVERHEAD, Secret};
 use super::state::{Look, Options, Shared, fresh, salt};
@@ -197,9 +196,7 @@ impl SessionBuilder {
         let thread = thread
             .spawn(move || super::pump::run(&pump, rx))
             .map_err(|error| SessionError::System { what: "a thread", why: error.to_string() })?;
-        let connection =
-            Connection { shared, id: strait_core::hqq::session::ConnectionId::IMPLICIT, timeout };
-        let session = Session::new(connection, thread);
+        let session = Session::new(shared, thread, timeout);
         session.connection.shared.wait(timeout, |state| {
             if let Some(refused) = &state.refused {
                 return Err(refused.clone());

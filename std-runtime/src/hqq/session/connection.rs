@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use strait_core::hqq::session::{ConnectionId, Kind, What};
 
+use super::Thread;
 use super::error::{CallError, SessionError};
 use super::message::{Message, MessageReader, Request};
 use super::send::Way;
@@ -14,6 +15,8 @@ use super::state::{Call, Look, Shared, Stage, State};
 #[derive(Clone, Debug)]
 pub struct Connection {
     pub(super) shared: Arc<Shared>,
+    // Never read: keeps the thread that receives.
+    pub(super) _thread: Arc<Thread>,
     pub(super) id: ConnectionId,
     pub(super) timeout: Duration,
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use strait_core::hqq::packet::Packet;
 use strait_core::hqq::session::Transmit;
-use strait_core::hqq::{Features, SendError};
+use strait_core::hqq::{Features, OpCode, SendError};
 
 use super::error::SessionError;
+use super::serials;
 use super::state::State;
 
 impl State {
@@ -44,6 +45,7 @@ impl State {
     fn put(&mut self, transmit: Transmit, body: &[u8]) -> bool {
         let seals =
             self.machine.agreed().is_some_and(|agreed| agreed.features.contains(Features::ENCRYPTION));
+        let ours = self.tx.serial();
         let mut slot = match self.tx.try_reserve() {
             Ok(slot) => slot,
             Err(SendError::Full) => return false,
@@ -54,7 +56,11 @@ impl State {
         };
         let (packet, offset, len) = match transmit {
             Transmit::Packet(packet) => {
-                slot.commit_packet(packet);
+                slot.commit_packet(match packet.opcode() {
+                    OpCode::PROTO_NEGOTIATE => serials::request(packet, ours),
+                    OpCode::PROTO_ACK => serials::answer(packet, self.asked_by, ours),
+                    _ => packet,
+                });
                 return true;
             }
             Transmit::Chunk { packet, offset, len, .. } => (packet, offset, len),

@@ -71,8 +71,7 @@ impl Shared {
     fn finish(&self, key: MessageKey, owed: u64) {
         let mut state = self.lock();
         state.machine.consumed(key.connection, owed);
-        // Refused where it was not agreed, or the connection is gone: then nobody waits for it.
-        let _ = state.machine.acknowledge(key.connection, key.message);
+        state.consumed.push_back(key);
         state.settle(&self.options);
     }
 }
@@ -145,7 +144,7 @@ impl Drop for MessageReader {
         let whole = rest.as_ref().is_some_and(|rest| rest.complete && rest.bytes.is_empty());
         state.machine.consumed(self.key.connection, rest.map_or(0, |rest| rest.owed));
         if whole {
-            let _ = state.machine.acknowledge(self.key.connection, self.key.message);
+            state.consumed.push_back(self.key);
         }
         state.settle(&self.shared.options);
     }

@@ -48,6 +48,7 @@ mod message;
 mod pump;
 mod seal;
 mod send;
+mod serials;
 mod state;
 mod statistics;
 
@@ -65,7 +66,7 @@ pub use strait_core::hqq::packet::Counters;
 pub use strait_core::hqq::session::{Agreed, CloseReason, ConnectionId};
 
 use super::Link;
-use state::{Look, Stage};
+use state::{Look, Shared, Stage};
 
 /// A session over a link. Clones are the same session; it ends when the last one, and the last connection, is dropped.
 ///
@@ -73,22 +74,20 @@ use state::{Look, Stage};
 #[derive(Clone, Debug)]
 pub struct Session {
     connection: Connection,
-    // Dropped last: joins the thread.
-    _thread: Arc<Thread>,
 }
 
+/// The thread that receives; it ends with the last handle of the session.
 #[derive(Debug)]
 struct Thread {
-    connection: Connection,
+    shared: Arc<Shared>,
     handle: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        let shared = &self.connection.shared;
-        shared.lock().stopping = true;
-        shared.changed.notify_all();
-        shared.receiver.wake();
+        self.shared.lock().stopping = true;
+        self.shared.changed.notify_all();
+        self.shared.receiver.wake();
         let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(handle) = handle {
             let _ = handle.join();
@@ -112,9 +111,11 @@ impl Link {
 }
 
 impl Session {
-    fn new(connection: Connection, thread: JoinHandle<()>) -> Self {
-        let thread = Thread { connection: connection.clone(), handle: Mutex::new(Some(thread)) };
-        Self { connection, _thread: Arc::new(thread) }
+    fn new(shared: Arc<Shared>, thread: JoinHandle<()>, timeout: Duration) -> Self {
+        let thread = Thread { shared: Arc::clone(&shared), handle: Mutex::new(Some(thread)) };
+        Self {
+            connection: Connection { shared, _thread: Arc::new(thread), id: ConnectionId::IMPLICIT, timeout },
+        }
     }
 
     /// What both ends agreed on.
@@ -144,7 +145,7 @@ impl Session {
             Some(Stage::Ended(error)) => Err(error.clone()),
             _ => Ok(Look::Wait),
         })?;
-        Ok(Connection { shared: Arc::clone(shared), id, timeout: self.connection.timeout })
+        Ok(Connection { id, ..self.connection.clone() })
     }
 
     /// The next connection that the other end has opened.
@@ -159,7 +160,7 @@ impl Session {
             }
             state.agreed().map(|_| Look::Wait)
         })?;
-        Ok(Connection { shared: Arc::clone(shared), id, timeout: self.connection.timeout })
+        Ok(Connection { id, ..self.connection.clone() })
     }
 
     /// What this session has done.

@@ -10,6 +10,7 @@ use strait_core::platform::Clock as _;
 
 use super::compress::decompress;
 use super::error::{CallError, SessionError};
+use super::serials;
 use super::state::{Options, Shared, State};
 use crate::os::Os;
 
@@ -97,8 +98,8 @@ impl State {
 
     /// Handles one packet with the buffer of its slot.
     fn handle(&mut self, packet: &Packet, payload: &[u8], options: &Options) {
-        if packet.opcode() == OpCode::PROTO_NEGOTIATE && self.peer_is_gone() {
-            self.lose_peer(options);
+        if !self.concerns_us(packet, options) {
+            return;
         }
         let agreed = self.machine.agreed().copied();
         let profile = self.tx.geometry().profile();
@@ -127,6 +128,35 @@ impl State {
             Err(error) => tracing::warn!(%error, "a packet was refused"),
         }
         self.settle(options);
+    }
+
+    /// Whether a packet is not left over from an end that is gone, or for one. Says who the peer is.
+    fn concerns_us(&mut self, packet: &Packet, options: &Options) -> bool {
+        let named = serials::named(packet);
+        match packet.opcode() {
+            OpCode::PROTO_NEGOTIATE if named != 0 => {
+                if !self.tx.has_member(self.side.other(), named) {
+                    tracing::debug!(handle = named, "a request of a handle that is gone was dropped");
+                    return false;
+                }
+                // The old peer's packets all came before.
+                if self.peer_is_gone() {
+                    self.lose_peer(options);
+                }
+                self.asked_by = named;
+                self.peer.get_or_insert(named);
+            }
+            OpCode::PROTO_NEGOTIATE => self.asked_by = 0,
+            OpCode::PROTO_ACK if named != 0 => {
+                if self.tx.serial() != Some(named) {
+                    tracing::debug!(handle = named, "an answer for a handle that is gone was dropped");
+                    return false;
+                }
+                self.peer = Some(serials::answering(packet)).filter(|serial| *serial != 0);
+            }
+            _ => {}
+        }
+        true
     }
 
     fn on_chunk(&mut self, arrived: &Arrived, bytes: &[u8], options: &Options) {

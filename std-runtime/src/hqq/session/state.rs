@@ -6,10 +6,11 @@ use std::time::{Duration, Instant as StdInstant};
 
 use strait_core::hqq::packet::Counters;
 use strait_core::hqq::session::{
-    Agreed, CallFailure, CloseReason, Config, ConnectionId, Event, MessageKey, Session as Machine, Transmit,
+    Agreed, CallFailure, CloseReason, CommandError, Config, ConnectionId, Event, MessageKey,
+    Session as Machine, Transmit,
 };
 use strait_core::hqq::{Features, Producer, Side, Sleeper};
-use strait_core::platform::{Clock as _, Identity};
+use strait_core::platform::Clock as _;
 
 use super::error::{CallError, SessionError};
 use super::incoming::Incoming;
@@ -75,8 +76,12 @@ pub(super) struct State {
     pub(super) opened: VecDeque<ConnectionId>,
     pub(super) sealer: Option<Sealer>,
     pub(super) opener: Option<Opener>,
-    /// The peer's processes when the session was agreed.
-    pub(super) peer: Vec<Identity>,
+    /// The peer's handle, by the number that the link gave it; `None` without a peer, or where the link gives none.
+    pub(super) peer: Option<u64>,
+    /// Who has asked to negotiate, by the same number.
+    pub(super) asked_by: u64,
+    /// Messages that were consumed, and that there was no room yet to acknowledge.
+    pub(super) consumed: VecDeque<MessageKey>,
     pub(super) peer_counters: Option<Counters>,
     /// Set once, and for good, by what no session survives.
     pub(super) broken: Option<SessionError>,
@@ -175,6 +180,13 @@ impl State {
 
     /// Takes what the machine has to say.
     pub(super) fn settle(&mut self, options: &Options) {
+        while let Some(key) = self.consumed.front() {
+            match self.machine.acknowledge(key.connection, key.message) {
+                Err(CommandError::Backlogged { .. }) => break,
+                // Done; or not agreed, or its connection is gone: then nobody waits for it.
+                _ => drop(self.consumed.pop_front()),
+            }
+        }
         // Bounded: each event ends something in a table of the machine.
         while let Some(event) = self.machine.poll_event() {
             self.on_event(event, options);
@@ -279,7 +291,6 @@ impl State {
             let (sealer, opener) = keys(secret, self.side, ours, theirs);
             (self.sealer, self.opener) = (Some(sealer), Some(opener));
         }
-        self.peer = self.tx.members(self.side.other()).collect();
         let missing = options.required.without(agreed.features);
         if !missing.is_empty() {
             self.refused = Some(SessionError::Missing { missing });
@@ -300,9 +311,9 @@ impl State {
         }
     }
 
-    /// Whether the processes that this session was agreed with have all ended, or left.
+    /// Whether the handle that this session was agreed with has left, or its process has ended.
     pub(super) fn peer_is_gone(&self) -> bool {
-        !self.peer.is_empty() && !self.tx.members(self.side.other()).any(|member| self.peer.contains(&member))
+        self.peer.is_some_and(|serial| !self.tx.has_member(self.side.other(), serial))
     }
 
     /// The peer is gone: everything with it ends, and a new one may come.
@@ -311,7 +322,8 @@ impl State {
         self.statistics.peers_lost += 1;
         self.pending = None;
         (self.sealer, self.opener) = (None, None);
-        self.peer.clear();
+        self.peer = None;
+        self.consumed.clear();
         self.refused = Some(SessionError::PeerGone);
         match salt() {
             Ok(salt) => self.machine.handle_peer_lost(salt),
@@ -347,7 +359,9 @@ pub(super) fn fresh(config: Config, tx: Producer<Os>, side: Side, max_queued: u6
         opened: VecDeque::new(),
         sealer: None,
         opener: None,
-        peer: Vec::new(),
+        peer: None,
+        asked_by: 0,
+        consumed: VecDeque::new(),
         peer_counters: None,
         broken: None,
         refused: None,
