@@ -24,7 +24,7 @@
 //!
 //! The layouts are made of 64-bit words. Targets without 64-bit atomics need the feature `portable-atomic` and an
 //! implementation of the crate `critical-section`. Each access to such a word is then a critical section *of this
-//! program*, so there a ring connects an interrupt handler with the main loop, or two threads, but never two
+//! program*, so there a ring or link connects an interrupt handler with the main loop, or two threads, but never two
 //! processes. [`embedding`] shows how.
 #![no_std]
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core)]

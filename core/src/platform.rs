@@ -20,7 +20,7 @@ use crate::time::Instant;
 /// `base()` is 64-byte aligned and valid for reads and writes of `len()` bytes, at the same address, until the
 /// value and every clone of it are dropped. Nobody in this process holds a Rust reference into it except through
 /// [`shm`](crate::shm). [`lock`](Segment::lock) never lets two have the memory at once: by it
-/// [`local::split`](crate::zerobuffer::local::split) lends bytes.
+/// [`local::split`](crate::zerobuffer::local::split) lends bytes, of a ring as of a [link](crate::hqq::local::split).
 #[expect(unsafe_code, reason = "declares what an implementation promises")]
 pub unsafe trait Segment: Clone + fmt::Debug {
     /// The first byte.

@@ -1,4 +1,4 @@
-//! Do frames cross from an interrupt handler to the main loop of a Cortex-M, and what do flash and RAM cost?
+//! Do frames and messages cross between a handler and the main loop of a Cortex-M, and what do flash and RAM cost?
 
 use std::path::{Path, PathBuf};
 
@@ -78,19 +78,50 @@ fn measure(firmware: &Path) -> Result<(u64, u64), Failure> {
     }
 }
 
-/// Whether the counts that the firmware printed say that frames went through, wrapped, and were refused. It checks the
-/// same; this finds a run that ended before it did.
+/// Counts that must not be 0.
+const COUNTED: &[&str] = &[
+    "sent",
+    "received",
+    "bytes sent",
+    "bytes received",
+    "refused",
+    "wraps",
+    "sleeps",
+    "samples sent",
+    "samples received",
+    "samples refused",
+    "commands sent",
+    "commands received",
+    "commands refused",
+    "notes",
+    "slots given up",
+    "slots passed over",
+    "slots held",
+];
+
+/// Counts that must be the same.
+const AGREED: &[(&str, &str)] = &[
+    ("sent", "received"),
+    ("bytes sent", "bytes received"),
+    ("samples sent", "samples received"),
+    ("commands sent", "commands received"),
+    ("samples sent", "commands sent"),
+    ("slots given up", "slots passed over"),
+];
+
+/// Whether the counts that the firmware printed say that frames and messages went through, and were refused at times. It
+/// checks the same; this finds a run that ended before it did.
 fn check(output: &str) -> Result<(), String> {
     let count = |name: &str| {
         let text = output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         text.and_then(|text| text.trim().parse::<u64>().ok()).ok_or_else(|| format!("printed no {name:?}"))
     };
-    for name in ["sent", "received", "bytes sent", "bytes received", "refused", "wraps", "sleeps"] {
+    for name in COUNTED {
         if count(name)? == 0 {
             return Err(format!("{name} is 0"));
         }
     }
-    for (sent, received) in [("sent", "received"), ("bytes sent", "bytes received")] {
+    for (sent, received) in AGREED {
         let (there, here) = (count(sent)?, count(received)?);
         if there != here {
             return Err(format!("{sent} is {there}, {received} is {here}"));
@@ -103,7 +134,9 @@ fn check(output: &str) -> Result<(), String> {
 mod tests {
     use super::check;
 
-    const GOOD: &str = "sent 7\nreceived 7\nbytes sent 70\nbytes received 70\nrefused 1\nwraps 2\nsleeps 3\n";
+    const GOOD: &str = "sent 7\nreceived 7\nbytes sent 70\nbytes received 70\nrefused 1\nwraps 2\nsleeps 3\n\
+        samples sent 9\nsamples received 9\nsamples refused 4\ncommands sent 9\ncommands received 9\n\
+        commands refused 5\nnotes 7\nslots given up 6\nslots passed over 6\nslots held 8\n";
 
     #[test]
     fn counts_that_are_missing_zero_or_disagree_are_told() {
@@ -112,6 +145,11 @@ mod tests {
         assert_eq!(says("wraps 2\n", ""), "printed no \"wraps\"");
         assert_eq!(says("refused 1", "refused 0"), "refused is 0");
         assert_eq!(says("\nreceived 7", "\nreceived 6"), "sent is 7, received is 6");
+        assert_eq!(
+            says("\ncommands received 9", "\ncommands received 8"),
+            "commands sent is 9, commands received is 8"
+        );
+        assert_eq!(says("slots held 8", "slots held 0"), "slots held is 0");
         assert_eq!(says("bytes sent 70", "bytes sent 71"), "bytes sent is 71, bytes received is 70");
     }
 }

@@ -1,4 +1,6 @@
-//! Do frames cross from an interrupt handler to the main loop, on bare metal and without an allocator?
+//! Do frames and messages cross between an interrupt handler and the main loop, on bare metal and without an allocator?
+//!
+//! First a ring, then a link (`link`).
 //!
 //! The SysTick handler writes frames of every length until the ring refuses one; the main loop sleeps until they come,
 //! checks every byte, and prints what was counted. It exits with success only if everything agrees.
@@ -7,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod link;
 mod pattern;
 mod permits;
 
@@ -67,6 +70,7 @@ fn SysTick() {
             SENT.borrow(cs).set(produce(writer, SENT.borrow(cs).get()));
         }
     });
+    link::tick();
 }
 
 /// Sends frames until the burst is over, the ring is full, or all are sent. What was refused is sent by a later tick.
@@ -132,6 +136,7 @@ fn main() -> ! {
     let deadline = Ticks.now().saturating_add(Duration::from_millis(20));
     let left = reader.recv(&Ticks, Deadline::At(deadline)).expect("an empty ring is sound").is_some();
     let on_time = Ticks.now() >= deadline;
+    critical_section::with(|cs| WRITER.take(cs));
 
     let (sent, read) = (critical_section::with(|cs| SENT.borrow(cs).get()), reader.counters());
     hprintln!("sent {}", sent.frames);
@@ -142,11 +147,12 @@ fn main() -> ! {
     hprintln!("wraps {}", read.wraps);
     hprintln!("waits {}", read.waits);
     hprintln!("sleeps {}", read.sleeps);
+    let crossed = link::run(&mut syst);
     hprintln!("ticks {}", Ticks::count());
     let agreed = sent.frames == received && sent.bytes == bytes && sent.wraps == read.wraps;
     let exercised = sent.refused > 0 && read.wraps > 0 && read.sleeps > 0;
     let counted = read.frames == received && read.bytes == bytes;
-    debug::exit(match agreed && exercised && counted && !left && on_time {
+    debug::exit(match agreed && exercised && counted && crossed && !left && on_time {
         true => debug::EXIT_SUCCESS,
         false => debug::EXIT_FAILURE,
     });

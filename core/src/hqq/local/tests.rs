@@ -27,7 +27,7 @@ fn ends(profile: Profile) -> [End<HeapSegment>; 2] {
 
 /// What message `number` says: 1 to 24 bytes.
 fn message(number: u64) -> Vec<u8> {
-    (number * 31..).step_by(7).map(|byte| byte.to_le_bytes()[0]).take(1 + number as usize % 24).collect()
+    (number * 31..).step_by(7).map(|byte| byte.to_le_bytes()[0]).take(1 + (number % 24) as usize).collect()
 }
 
 #[test]
