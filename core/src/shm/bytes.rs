@@ -98,6 +98,7 @@ impl<'s> Span<'s> {
     ///
     /// # Safety
     /// For the whole of `'s` it is the caller's turn to read them: the protocol forbids everybody to write them.
+    #[inline]
     pub(crate) unsafe fn slice(self, offset: u64, len: usize) -> Result<&'s [u8], OutOfSpan> {
         let from = self.at(offset, len)?;
         // SAFETY: inside the span, which outlives `'s`; nobody writes meanwhile by the caller's promise.
@@ -108,6 +109,7 @@ impl<'s> Span<'s> {
     ///
     /// # Safety
     /// For the whole of `'s` it is the caller's turn to write them: the protocol forbids everybody else to touch them.
+    #[inline]
     pub(crate) unsafe fn slice_mut(self, offset: u64, len: usize) -> Result<&'s mut [u8], OutOfSpan> {
         let from = self.at(offset, len)?;
         // SAFETY: inside the span, which outlives `'s`; nobody else touches them by the caller's promise.
