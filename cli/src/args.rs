@@ -117,7 +117,8 @@ impl From<&str> for Place {
     }
 }
 
-fn octal(text: &str) -> Result<u32, String> {
+/// Permission bits.
+pub(crate) fn octal(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text.strip_prefix("0o").unwrap_or(text), 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
         _ => Err("permission bits are octal, at most 777".to_owned()),

@@ -48,6 +48,17 @@ Exit codes:
   5    verification failed: a response is not what was asked for
   130  interrupted; the program's own buffers were removed";
 
+/// The same for `strait link`.
+pub(crate) const LINK_HELP: &str = "\
+Exit codes:
+  0    all went well
+  1    the link cannot be made or opened, or is not the one asked for; the other end does not agree
+  2    a message cannot be sent: no slot in time, a damaged link
+  3    receiving or a call failed: nothing in time, a sender died, a failure answer, a damaged link
+  4    bad arguments, or a file that they name cannot be opened
+  5    verification failed: what came is not what was asked for
+  130  interrupted; a link that the program made goes with it";
+
 /// Why the program ends, other than well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -110,7 +121,7 @@ mod tests {
         ];
         assert_eq!(codes, [1, 2, 3, 4, 5, 130]);
         for code in codes {
-            for help in [HELP, DUPLEX_HELP] {
+            for help in [HELP, DUPLEX_HELP, LINK_HELP] {
                 assert!(
                     help.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))),
                     "{code}"

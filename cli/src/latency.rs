@@ -1,6 +1,7 @@
 //! How long each of many operations took, as percentiles.
 
 use hdrhistogram::Histogram;
+use serde::Serialize;
 
 /// Longest time told apart: an hour, in nanoseconds.
 const LONGEST: u64 = 3_600_000_000_000;
@@ -54,6 +55,40 @@ impl Latency {
     /// The most; 0 if there is none.
     pub(crate) fn max(&self) -> u64 {
         self.max
+    }
+}
+
+/// Microseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Percentiles {
+    pub(crate) min: f64,
+    pub(crate) p50: f64,
+    pub(crate) p90: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+    pub(crate) max: f64,
+}
+
+impl Percentiles {
+    /// Of all times; `None` if there is none.
+    #[expect(clippy::cast_precision_loss, reason = "a time for people")]
+    pub(crate) fn of(latency: &Latency) -> Option<Self> {
+        let us = |nanos: u64| nanos as f64 / 1e3;
+        let at = |share| us(latency.at(share));
+        (!latency.is_empty()).then(|| Self {
+            min: us(latency.min()),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: us(latency.max()),
+        })
+    }
+
+    /// Each with the name that people read.
+    pub(crate) fn named(&self) -> [(&'static str, f64); 6] {
+        let Self { min, p50, p90, p99, p999, max } = *self;
+        [("min", min), ("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p999), ("max", max)]
     }
 }
 

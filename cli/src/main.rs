@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use crate::exit::Failure;
 
 mod args;
+mod check;
 mod demo;
 mod duplex;
 mod endpoint;
@@ -19,9 +20,11 @@ mod gc;
 mod inspect;
 mod interrupt;
 mod latency;
+mod link;
 mod ls;
 mod pace;
 mod pattern;
+mod process;
 mod progress;
 mod reader;
 mod relay;
@@ -55,6 +58,9 @@ enum Command {
     /// Requests and responses: a server, and calls to one
     #[command(after_help = exit::DUPLEX_HELP)]
     Duplex(duplex::DuplexArgs),
+    /// Messages between any number of processes: links
+    #[command(after_help = exit::LINK_HELP)]
+    Link(link::LinkArgs),
     /// Shows what a buffer holds, changing nothing
     #[command(after_help = exit::HELP)]
     Inspect(inspect::InspectArgs),
@@ -82,6 +88,7 @@ fn main() -> ExitCode {
         Command::Reader(args) => reader::run(args),
         Command::Relay(args) => relay::run(args),
         Command::Duplex(args) => duplex::run(args),
+        Command::Link(args) => link::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Ls(args) => ls::run(args),
         Command::Gc(args) => gc::run(args),

@@ -25,19 +25,27 @@ pub(crate) struct Progress {
     updated: Instant,
     waited: bool,
     bar: Option<ProgressBar>,
+    /// What is counted.
+    what: &'static str,
 }
 
 impl Progress {
     /// For a run of at most `limit` frames; 0 = no limit.
     pub(crate) fn new(flow: &Flow, limit: u64) -> Self {
+        Self::counting("frames", !flow.json_output && !flow.verbose, limit)
+    }
+
+    /// The same, counting something else; not shown unless `watched`.
+    pub(crate) fn counting(what: &'static str, watched: bool, limit: u64) -> Self {
         let now = Instant::now();
         Self {
-            watched: !flow.json_output && !flow.verbose && io::stderr().is_terminal(),
+            watched: watched && io::stderr().is_terminal(),
             limit: (limit > 0).then_some(limit),
             started: now,
             updated: now,
             waited: false,
             bar: None,
+            what,
         }
     }
 
@@ -60,7 +68,7 @@ impl Progress {
             return;
         }
         self.updated = now;
-        let bar = self.bar.get_or_insert_with(|| new_bar(self.limit));
+        let bar = self.bar.get_or_insert_with(|| new_bar(self.limit, self.what));
         bar.set_position(tally.frames);
         bar.set_message(format!("{:.1} MiB/s", tally.throughput()));
     }
@@ -73,13 +81,15 @@ impl Progress {
     }
 }
 
-fn new_bar(limit: Option<u64>) -> ProgressBar {
+fn new_bar(limit: Option<u64>, what: &str) -> ProgressBar {
     let (bar, template) = match limit {
-        Some(limit) => (ProgressBar::new(limit), "{wide_bar} {pos}/{len} frames  {msg}  {eta}"),
-        None => (ProgressBar::new_spinner(), "{spinner} {pos} frames  {msg}"),
+        Some(limit) => {
+            (ProgressBar::new(limit), format!("{{wide_bar}} {{pos}}/{{len}} {what}  {{msg}}  {{eta}}"))
+        }
+        None => (ProgressBar::new_spinner(), format!("{{spinner}} {{pos}} {what}  {{msg}}")),
     };
     bar.set_draw_target(ProgressDrawTarget::stderr());
-    match ProgressStyle::with_template(template) {
+    match ProgressStyle::with_template(&template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

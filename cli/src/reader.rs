@@ -2,19 +2,19 @@
 
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use strait::zerobuffer::{Reader, RecvError};
 
 use crate::args::{Creation, Flow, Reproducible};
+use crate::check::{Checker, Verify};
 use crate::endpoint;
 use crate::exit::Failure;
 use crate::interrupt::{Interrupt, Patience};
 use crate::pace::Pace;
-use crate::pattern::Pattern;
 use crate::progress::Progress;
 use crate::report::{self, Checksums, ReadReport, Troubles};
 use crate::sink::Sink;
-use crate::size::{SizeRange, Sizes};
+use crate::size::SizeRange;
 use crate::tally::Tally;
 
 /// Options of `strait reader`.
@@ -50,45 +50,13 @@ pub(crate) struct ReaderArgs {
     metadata_out: Option<String>,
 }
 
-/// What frames are compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Verify {
-    /// Anything will do
-    None,
-    /// Byte i of frame k is k + i, modulo 256
-    Sequential,
-    /// Keystream of `ChaCha8`: key = --seed (8 bytes, little endian) and 24 zero bytes, nonce = frame number from 0
-    Random,
-    /// Every byte is 0x00
-    Zero,
-    /// Every byte is 0xff
-    Ones,
-}
-
-impl Verify {
-    fn pattern(self) -> Option<Pattern> {
-        match self {
-            Self::None => None,
-            Self::Sequential => Some(Pattern::Sequential),
-            Self::Random => Some(Pattern::Random),
-            Self::Zero => Some(Pattern::Zero),
-            Self::Ones => Some(Pattern::Ones),
-        }
-    }
-}
-
 /// Runs `strait reader`.
 pub(crate) fn run(args: ReaderArgs) -> Result<(), Failure> {
     let mut run = Run {
         tally: Tally::default(),
         metadata_size: 0,
         frame_size: args.size.map(|size| size.max),
-        checker: Checker {
-            sizes: args.size.map(|size| size.sizes(args.reproducible.seed)),
-            pattern: args.verify.pattern(),
-            seed: args.reproducible.seed,
-            wrong: 0,
-        },
+        checker: Checker::new("frame", args.verify, args.size, args.reproducible.seed),
         checksums: Checksums::new(args.flow.checksum),
         troubles: Troubles::default(),
     };
@@ -229,7 +197,7 @@ impl Run {
                 metadata_size: self.metadata_size,
                 duration_seconds: self.tally.duration().as_secs_f64(),
                 throughput_mbps: self.tally.throughput(),
-                verification_errors: self.checker.wrong,
+                verification_errors: self.checker.wrong(),
                 checksums,
                 errors: self.troubles.messages(),
             })
@@ -249,37 +217,5 @@ impl Run {
             }
         };
         self.troubles.conclude().and(printed)
-    }
-}
-
-/// Compares frames with what they should be.
-struct Checker {
-    sizes: Option<Sizes>,
-    pattern: Option<Pattern>,
-    seed: u64,
-    /// Frames that were not.
-    wrong: u64,
-}
-
-impl Checker {
-    fn check(&mut self, index: u64, frame: &[u8]) -> Option<Failure> {
-        let failure = self.wrong_size(index, frame).or_else(|| self.wrong_byte(index, frame));
-        self.wrong += u64::from(failure.is_some());
-        failure
-    }
-
-    fn wrong_size(&mut self, index: u64, frame: &[u8]) -> Option<Failure> {
-        let expected = self.sizes.as_mut()?.next_len();
-        let found = frame.len();
-        (found != expected)
-            .then(|| Failure::verify(format_args!("frame {index} has {found} bytes, expected {expected}")))
-    }
-
-    fn wrong_byte(&self, index: u64, frame: &[u8]) -> Option<Failure> {
-        let (at, expected) = self.pattern?.difference(self.seed, index, frame)?;
-        Some(Failure::verify(format_args!(
-            "frame {index}: byte {at} is 0x{:02x}, expected 0x{expected:02x}",
-            frame[at]
-        )))
     }
 }

@@ -1,8 +1,8 @@
 //! How three processes are started, awaited, and stopped if one of them fails.
 
 use core::time::Duration;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -13,6 +13,7 @@ use super::meter::StageReport;
 use super::plan::Plan;
 use super::stage::{self, Outcome, Role};
 use crate::exit::Failure;
+use crate::process::{detach, program, spawn};
 
 /// How long a stage that only suffered from another's end waits for that other's own account.
 const GRACE: Duration = Duration::from_secs(1);
@@ -171,40 +172,6 @@ fn remove(buffer: &str) {
 struct StageFailure {
     failure: Failure,
     is_consequence: bool,
-}
-
-/// Keeps Ctrl-C from the stage: it shall reach the demo alone, and the stages see that the demo is gone and remove their
-/// buffers.
-fn detach(command: &mut Command) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::CommandExt as _;
-        // Its path may be one of /proc; this is its name in the list of processes.
-        command.arg0("strait").process_group(0);
-    }
-    #[cfg(windows)]
-    {
-        use std::os::windows::process::CommandExt as _;
-        /// Windows' name: the first process of a group of its own, which ignores Ctrl-C.
-        const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
-        command.creation_flags(CREATE_NEW_PROCESS_GROUP);
-    }
-}
-
-/// This program. Its path may by now name another one, or none, if it was built or installed anew.
-fn program() -> io::Result<PathBuf> {
-    let same = Path::new("/proc/self/exe");
-    if cfg!(target_os = "linux") && same.exists() { Ok(same.into()) } else { std::env::current_exe() }
-}
-
-/// Starts a process. Wine 8 fails to start about one in a thousand, with an internal error that Windows does not give for
-/// this, and starts it when it is asked again.
-fn spawn(command: &mut Command) -> io::Result<Child> {
-    const ERROR_INTERNAL_ERROR: i32 = 1359;
-    match command.spawn() {
-        Err(error) if cfg!(windows) && error.raw_os_error() == Some(ERROR_INTERNAL_ERROR) => command.spawn(),
-        outcome => outcome,
-    }
 }
 
 /// Reads all that the child says, so that it never waits for a full pipe, and passes it on when it has ended.

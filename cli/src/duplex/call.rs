@@ -13,7 +13,7 @@ use super::calls::{Calls, Tally};
 use crate::args::{Creation, Place};
 use crate::exit::Failure;
 use crate::interrupt::{Interrupt, Patience, SLICE};
-use crate::latency::Latency;
+use crate::latency::Percentiles;
 use crate::report::{self, Troubles};
 use crate::transform::Transform;
 
@@ -232,33 +232,6 @@ struct CallReport<'a> {
     errors: Vec<String>,
 }
 
-/// Microseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Percentiles {
-    min: f64,
-    p50: f64,
-    p90: f64,
-    p99: f64,
-    p999: f64,
-    max: f64,
-}
-
-impl Percentiles {
-    #[expect(clippy::cast_precision_loss, reason = "a time for people")]
-    fn of(latency: &Latency) -> Option<Self> {
-        let us = |nanos: u64| nanos as f64 / 1e3;
-        let at = |share| us(latency.at(share));
-        (!latency.is_empty()).then(|| Self {
-            min: us(latency.min()),
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: us(latency.max()),
-        })
-    }
-}
-
 fn print(args: &CallArgs, tally: &Tally, shared: u64, troubles: &Troubles) -> Result<(), Failure> {
     let seconds = tally.duration().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -300,11 +273,8 @@ fn print(args: &CallArgs, tally: &Tally, shared: u64, troubles: &Troubles) -> Re
     let _ = writeln!(text, "shared     {shared}");
     let _ = writeln!(text, "seconds    {seconds:.6}");
     let _ = writeln!(text, "requests/s {rate:.1}");
-    if let Some(Percentiles { min, p50, p90, p99, p999, max }) = latency {
-        let named = [("min", min), ("p50", p50), ("p90", p90), ("p99", p99), ("p99.9", p999), ("max", max)];
-        for (what, micros) in named {
-            let _ = writeln!(text, "{what:<10} {micros:.1} µs");
-        }
+    for (what, micros) in latency.iter().flat_map(Percentiles::named) {
+        let _ = writeln!(text, "{what:<10} {micros:.1} µs");
     }
     let _ = writeln!(text, "errors     {}", troubles.total());
     report::print(&text)

@@ -15,7 +15,7 @@ const TAIL: usize = 2048;
 
 /// A command that is run once per request.
 #[derive(Clone, Debug)]
-pub(super) struct ShellCommand {
+pub(crate) struct ShellCommand {
     line: String,
     interrupt: Interrupt,
 }
@@ -39,7 +39,7 @@ impl Drop for Running {
 
 impl ShellCommand {
     /// The command `line`; what runs is killed at an interrupt.
-    pub(super) fn new(line: &str, interrupt: &Interrupt) -> Self {
+    pub(crate) fn new(line: &str, interrupt: &Interrupt) -> Self {
         Self { line: line.to_owned(), interrupt: interrupt.clone() }
     }
 
@@ -47,7 +47,7 @@ impl ShellCommand {
     ///
     /// # Errors
     /// A sentence, with the exit status and the end of standard error: it failed, or wrote nothing.
-    pub(super) fn answer(&self, request: &[u8]) -> Result<Vec<u8>, String> {
+    pub(crate) fn answer(&self, request: &[u8]) -> Result<Vec<u8>, String> {
         let mut command = shell(&self.line);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|error| format!("the shell cannot be started: {error}"))?;

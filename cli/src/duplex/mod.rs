@@ -11,7 +11,7 @@ use crate::exit::{self, Failure};
 
 mod call;
 mod calls;
-mod command;
+pub(crate) mod command;
 mod serve;
 
 /// Options of `strait duplex`.
@@ -54,7 +54,7 @@ fn channel(name: &str, creation: &Creation) -> Channel {
 
 /// What a server does with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Handler {
+pub(crate) enum Handler {
     /// Returns it.
     Echo,
     /// The last byte first.

@@ -1,0 +1,76 @@
+//! Is anybody at the other side of the link, and did one who was there die?
+
+use strait::hqq::{Link, Side, inspect};
+
+/// What is known of those who send to a receiver.
+#[derive(Debug)]
+pub(super) struct Senders {
+    name: String,
+    from: Side,
+    /// Where their ring stood when we came.
+    tail: u64,
+    seen: bool,
+}
+
+/// What a look at them found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Some are there, may come, or cannot be seen.
+    Open,
+    /// All have gone, and nothing of theirs is left.
+    Gone,
+    /// The same, and one of them died.
+    Died(u64),
+}
+
+impl Senders {
+    /// Those of `link`, which was joined just now.
+    pub(super) fn of(link: &Link) -> Self {
+        let (name, from) = (link.local_address().link, link.side().other());
+        let tail = inspect(&name).map_or(0, |info| info.ring(from).tail);
+        Self { name: name.to_string(), from, tail, seen: false }
+    }
+
+    /// A message came: there is a sender, or was.
+    pub(super) fn heard(&mut self) {
+        self.seen = true;
+    }
+
+    /// Looks, on behalf of who found nothing to receive; `recovered` says whether it met a slot that a dead one held.
+    pub(super) fn look(&mut self, recovered: bool) -> Look {
+        let Ok(info) = inspect(&self.name) else { return Look::Open };
+        if info.has_strangers {
+            return Look::Open;
+        }
+        let (living, ring) = (info.living(self.from), info.ring(self.from));
+        let dead = info.participants.iter().find(|one| one.side == self.from && one.alive == Some(false));
+        // One may have come and gone between two looks, and another receiver may have taken what it sent.
+        self.seen |= living > 0 || dead.is_some() || ring.tail != self.tail;
+        if !self.seen || living > 0 || ring.unread + ring.reserved > 0 {
+            return Look::Open;
+        }
+        match dead {
+            Some(dead) => Look::Died(dead.pid),
+            // What it held was recovered here, and its entry with it.
+            None if recovered => Look::Died(0),
+            None => Look::Gone,
+        }
+    }
+}
+
+/// Why a ring towards side `to` stays full, as the end of a sentence.
+pub(super) fn who_receives(name: &str, to: Side) -> String {
+    let unknown = "nobody has taken a message from it".to_owned();
+    let Ok(info) = inspect(name) else { return unknown };
+    if info.has_strangers {
+        return unknown;
+    }
+    let there = || info.participants.iter().filter(|one| one.side == to);
+    if let Some(one) = there().find(|one| one.alive != Some(false)) {
+        return format!("process {} is there as {to} and takes no message", one.pid);
+    }
+    match there().next() {
+        Some(dead) => format!("process {}, which received, died", dead.pid),
+        None => format!("nobody receives as {to}"),
+    }
+}

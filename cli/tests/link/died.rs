@@ -1,0 +1,44 @@
+//! What remains when a process of a link is killed?
+
+use std::io::{Read as _, Write as _};
+
+use crate::link_name::LinkName;
+use crate::support::run;
+
+#[test]
+fn what_a_killed_sender_sent_arrives_and_its_death_is_said() {
+    let name = LinkName::new("orphan");
+    let mut receiver = name.receiver("8", "8", &["--file", "-"]);
+    let mut sender = name.start("send", &["--size", "4"]);
+    let (mut input, mut output) = (sender.stdin(), receiver.stdout());
+    input.write_all(b"last words").unwrap();
+    let mut heard = [0; 8];
+    output.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"last wor");
+    sender.kill();
+    let mut rest = Vec::new();
+    output.read_to_end(&mut rest).unwrap();
+    assert!(rest.is_empty());
+    let ended = receiver.end().expect_code(3);
+    assert!(ended.stderr.contains("which sent, died"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_sender_says_that_its_receiver_was_killed() {
+    let name = LinkName::new("deaf");
+    let mut receiver = name.receiver("2", "8", &["--file", "-"]);
+    let mut sender = name.start("send", &["--size", "4", "--timeout-ms", "20"]);
+    let (mut input, mut output) = (sender.stdin(), receiver.stdout());
+    input.write_all(b"ping").unwrap();
+    let mut heard = [0; 4];
+    output.read_exact(&mut heard).unwrap();
+    receiver.kill();
+    input.write_all(b"nobody reads any of this").unwrap();
+    drop(input);
+    let ended = sender.end().expect_code(2);
+    let said = &ended.stderr;
+    assert!(said.contains("no slot became free within 20 ms: process"), "{said}");
+    assert!(said.contains("which received, died"), "{said}");
+    // It was the last one, and left in order.
+    run(&["link", "inspect", &name]).expect_code(1);
+}
