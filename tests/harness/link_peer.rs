@@ -14,8 +14,8 @@
 //! | `clone` | replaces both halves by clones, then drops the first ones | |
 //! | `statistics` | what both halves have done | see [`statistics`] |
 //! | `pour LABEL FIRST COUNT` | sends messages `LABEL-FIRST` and so on | |
-//! | `drain` | receives messages up to one `end`, each told in a line of its own | texts, then the `end` |
-//! | `batches N` | the same, in batches | |
+//! | `drain` | receives messages up to one `end-…`, each told in a line of its own | texts, then `end` |
+//! | `batches N` | the same in batches, the last one to its end | |
 //! | `begin COMMAND` | says that it starts, then carries out the command | begun, then the command's |
 //! | `step COMMAND` | stops itself before and after what the command does; Linux only | the command's |
 //! | `close` | closes both halves | |
@@ -105,7 +105,9 @@ impl Ends {
 
     fn step(&mut self, words: &[&str]) -> Answer {
         match words {
-            ["create", side, name, geometry @ ..] => self.take_in(geometry_of(side, name, geometry)?.create()),
+            ["create", side, name, geometry @ ..] => {
+                self.take_in(geometry_of(side, name, geometry)?.create())
+            }
             ["enter", side, name, geometry @ ..] => {
                 self.take_in(geometry_of(side, name, geometry)?.open_or_create())
             }
@@ -294,8 +296,8 @@ impl Ends {
             // Told while it is held: at most this one is taken and not told of.
             let slot = receiver.recv().map_err(describe)?;
             let text = received(&slot)?;
-            if text == "end" {
-                return Ok(text);
+            if text.starts_with("end-") {
+                return Ok("end".to_owned());
             }
             say(&Ok(text));
         }
@@ -303,18 +305,19 @@ impl Ends {
 
     fn drain_batches(&mut self, most: usize) -> Answer {
         let receiver = self.receiver()?;
-        let mut ends = 0_usize;
-        while ends == 0 {
+        let mut is_over = false;
+        while !is_over {
             let mut batch = receiver.recv_many(most).map_err(describe)?;
             while let Some(message) = batch.next() {
-                match received(message.map_err(describe)?)?.as_str() {
-                    "end" => ends += 1,
-                    text => say(&Ok(text.to_owned())),
+                let text = received(message.map_err(describe)?)?;
+                if text.starts_with("end-") {
+                    is_over = true;
+                } else {
+                    say(&Ok(text));
                 }
             }
         }
-        // A batch may have taken those of other receivers.
-        Ok(vec!["end"; ends].join(" "))
+        Ok("end".to_owned())
     }
 }
 

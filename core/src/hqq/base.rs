@@ -185,6 +185,11 @@ impl<P: Platform> Base<P> {
         !self.recovered.is_nothing()
     }
 
+    /// What the next [`take_recovered`](Self::take_recovered) will return.
+    pub(super) fn recovered(&self) -> Recovered {
+        self.recovered
+    }
+
     /// What was recovered by this handle since the last call.
     pub(super) fn take_recovered(&mut self) -> Recovered {
         core::mem::take(&mut self.recovered)

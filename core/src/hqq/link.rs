@@ -282,6 +282,11 @@ macro_rules! common {
                 self.base_mut().recover()
             }
 
+            /// What this handle has recovered and not yet told by `take_recovered`.
+            pub fn recovered(&self) -> Recovered {
+                self.base().recovered()
+            }
+
             /// Whether other users may write the segment.
             pub fn is_shared_widely(&self) -> bool {
                 let base = self.base();

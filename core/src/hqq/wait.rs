@@ -10,8 +10,9 @@ use crate::time::{Deadline, Instant};
 
 /// First sleep at a bell. Bounds what a sleeper can miss who is the very first on its link.
 const FIRST_SLICE: Duration = Duration::from_millis(2);
-/// Longest sleep at a bell that everybody rings.
-const LONGEST_SLICE: Duration = Duration::from_millis(100);
+/// Longest sleep at a bell that everybody rings. Nobody rings for a process that dies between what it did and the bell, or
+/// that takes a slot while others sleep, and dies: this is how long they sleep on.
+const LONGEST_SLICE: Duration = Duration::from_millis(32);
 /// Longest sleep while somebody has taken a slot and not given it back: he may have died.
 const STUCK_SLICE: Duration = Duration::from_millis(4);
 /// Longest and shortest sleep where somebody may not ring.

@@ -1,6 +1,6 @@
 //! Async send and receive on tokio.
 //!
-//! A futex cannot be polled by epoll, so a wait that lasts runs on tokio's blocking pool, for at most 100 ms at a time.
+//! A futex cannot be polled by epoll, so a wait that lasts runs on tokio's blocking pool, for at most 32 ms at a time.
 //! That thread takes no slot and no message: dropping a future loses nothing.
 
 use core::time::Duration;

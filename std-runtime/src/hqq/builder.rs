@@ -196,12 +196,11 @@ impl LinkBuilder {
         if self.foreign_peers {
             link.producer.expect_strangers();
         }
-        let recovered = link.producer.take_recovered();
-        if !recovered.is_nothing() {
-            super::statistics::tell(&self.name, recovered);
-        }
         tracing::debug!(link = &*self.name, side = %link.side(), "link opened");
         let copies = self.copy_slots || link.producer.is_shared_widely();
-        Link::of(link, self.name, self.timeout, copies)
+        let mut link = Link::of(link, self.name, self.timeout, copies);
+        // By the opening.
+        link.sender().note_recovered();
+        link
     }
 }

@@ -144,7 +144,7 @@ impl Receiver {
 
     /// What this handle has received.
     pub fn statistics(&self) -> Statistics {
-        Statistics::of_receiver(self.core.counts(), self.recovered)
+        Statistics::of_receiver(self.core.counts(), add(self.recovered, self.core.recovered()))
     }
 
     #[inline]

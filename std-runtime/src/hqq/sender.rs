@@ -151,11 +151,11 @@ impl Sender {
 
     /// What this handle has sent.
     pub fn statistics(&self) -> Statistics {
-        Statistics::of_sender(self.core.counts(), self.recovered)
+        Statistics::of_sender(self.core.counts(), add(self.recovered, self.core.recovered()))
     }
 
     #[inline]
-    fn note_recovered(&mut self) {
+    pub(super) fn note_recovered(&mut self) {
         // By the wait before this one.
         if self.core.has_recovered() {
             self.tell();

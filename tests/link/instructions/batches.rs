@@ -1,5 +1,6 @@
 //! Killed while it sends or receives a batch: is nothing lost or repeated but what is left of the batch?
 
+use super::links::{give_up_receiving, give_up_sending, send};
 use super::*;
 
 const BATCH: [&str; 3] = ["victim-1", "victim-2", "victim-3"];
@@ -66,7 +67,7 @@ fn a_batch_received() {
 
 #[test]
 fn a_batch_received_that_wakes() {
-    const UNREAD: [&str; SLOTS as usize] = ["other-a", "other-b", "other-c", "other-d"];
+    const UNREAD: [&str; 4] = ["other-a", "other-b", "other-c", "other-d"];
     let operation = Operation {
         test: "killed-in-waking-received-batch",
         prepare: |scene| {

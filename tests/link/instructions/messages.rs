@@ -1,5 +1,6 @@
 //! Killed while it sends or receives one message: is nothing lost or repeated but that message?
 
+use super::links::{give_up_receiving, give_up_sending, receive, send};
 use super::*;
 
 /// What the victim has sent before.
@@ -15,7 +16,7 @@ fn check_sent(scene: &mut Scene, killed: Instant, times: &mut Times) {
 
 /// What stands in the ring for the victim.
 const UNREAD: [&str; 2] = ["other-a", "other-b"];
-const FULL: [&str; SLOTS as usize] = ["other-a", "other-b", "other-c", "other-d"];
+const FULL: [&str; 4] = ["other-a", "other-b", "other-c", "other-d"];
 
 /// The first one may be gone.
 fn check_received(scene: &mut Scene, killed: Instant, times: &mut Times) {

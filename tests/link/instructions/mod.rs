@@ -8,27 +8,21 @@
 //! To kill at further instructions, say how many per case in `STRAIT_TEST_KILLS`; a number larger than an operation has
 //! instructions takes each of them.
 
+mod asleep;
 mod batches;
 mod joining;
+mod links;
 mod messages;
+mod scene;
+mod watch;
 
 use core::ops::Range;
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 
-use strait::hqq::{RecvError, SendError};
-use strait_tests::objects;
 use strait_tests::traced::Traced;
 
+use self::scene::Scene;
+use self::watch::Watch;
 use super::*;
-
-/// A link with a victim to be: its other side, and perhaps its own, are in this process.
-struct Scene {
-    case: Case,
-    mate: Option<Link>,
-    other: Option<Link>,
-    name: TestName,
-}
 
 /// What is told to the victim, and what must be true after it was killed in the middle of it.
 struct Operation {
@@ -74,143 +68,10 @@ struct Course {
     stretches: Vec<Stretch>,
 }
 
-impl Scene {
-    fn new(test: &str, case: Case, slots: u64) -> Self {
-        let name = TestName::new(test);
-        let other = Some(create(&name, case.side.other(), case.profile, slots));
-        let mate = case.company.then(|| open(&name, case.side));
-        Self { case, mate, other, name }
-    }
-
-    /// A process on the victim's side.
-    fn victim(&self) -> Peer {
-        let mut victim = peer();
-        victim.ok(&format!("open {} {}", self.case.side, &*self.name));
-        victim
-    }
-
-    /// A survivor on the victim's side, which comes now if it was not there, and one on the other.
-    fn survivors(&mut self) -> (&mut Link, &mut Link) {
-        let mate = self.mate.get_or_insert_with(|| open(&self.name, self.case.side));
-        (mate, self.other.as_mut().expect("there from the start"))
-    }
-
-    fn other(&mut self) -> &mut Link {
-        self.other.as_mut().expect("there from the start")
-    }
-
-    /// Survivors use the victim's ring to its end and further; the messages of the victim that arrive first.
-    fn send_on(&mut self, killed: Instant, times: &mut Times) -> Vec<String> {
-        let (mate, other) = self.survivors();
-        let mut victims = Vec::new();
-        for number in 1..=2 * SLOTS + 1 {
-            let text = format!("mate-{number}");
-            send(mate, &text);
-            loop {
-                let found = receive(other);
-                if found == text {
-                    break;
-                }
-                assert_eq!(number, 1, "what the victim sent comes first, not {found:?}");
-                victims.push(found);
-            }
-            if number == 1 {
-                times.since(killed);
-            }
-        }
-        expect_empty(other);
-        victims
-    }
-
-    /// Survivors use the ring that the victim received from to its end and further: of `unread`, which stand in it, the
-    /// first may be lost, up to `lost`.
-    fn receive_on(&mut self, unread: &[&str], lost: usize, killed: Instant, times: &mut Times) {
-        let (mate, other) = self.survivors();
-        let mut received = Vec::new();
-        if unread.len() as u64 == SLOTS {
-            // There may be no room for another.
-            received.push(receive(mate));
-            times.since(killed);
-        }
-        let news: Vec<String> = (1..=2 * SLOTS + 1).map(|number| format!("other-{number}")).collect();
-        for text in &news {
-            send(other, text);
-            received.push(receive(mate));
-            if received.len() == 1 {
-                times.since(killed);
-            }
-        }
-        // At most what stood there before.
-        while received.last() != news.last() {
-            received.push(receive(mate));
-        }
-        let sent: Vec<String> = unread.iter().map(|text| (*text).to_owned()).chain(news).collect();
-        let missing = sent.len().saturating_sub(received.len());
-        assert!(missing <= lost, "{received:?}");
-        assert_eq!(received, sent[missing..], "the rest in order, each once");
-        expect_empty(mate);
-    }
-}
-
-#[track_caller]
-fn expect_empty(link: &mut Link) {
-    let outcome = link.receiver().try_recv();
-    assert!(matches!(outcome, Err(RecvError::Empty)), "{outcome:?}");
-}
-
-/// Has somebody announce to sleep until there is something to receive, and give up.
-fn give_up_receiving(link: &mut Link) {
-    while !is_awaited(link, link.side().other(), Awaited::Data) {
-        let outcome = link.receiver().recv_timeout(Duration::from_millis(1));
-        assert!(matches!(outcome, Err(RecvError::Timeout)), "{outcome:?}");
-    }
-}
-
-/// The same for somebody who cannot send.
-fn give_up_sending(link: &mut Link) {
-    while !is_awaited(link, link.side(), Awaited::Space) {
-        let outcome = link.sender().reserve_timeout(Duration::from_millis(1));
-        assert!(matches!(outcome, Err(SendError::Timeout)), "{outcome:?}");
-    }
-}
-
-/// The memory of a link, looked at from outside.
-struct Watch {
-    file: Option<File>,
-    range: Range<usize>,
-    bytes: Vec<u8>,
-    before: Vec<u8>,
-}
-
-impl Watch {
-    /// All of it, or as much as `range` says; nothing of a link that has no name.
-    fn new(name: &str, range: Option<Range<usize>>) -> Self {
-        let file = File::open(objects::segment(name)).ok();
-        let len = file.as_ref().map_or(0, |file| file.metadata().expect("of a file").len());
-        let range = range.unwrap_or(0..usize::try_from(len).expect("small"));
-        let mut watch = Self { file, bytes: vec![0; range.len()], before: Vec::new(), range };
-        watch.read();
-        watch.before.clone_from(&watch.bytes);
-        watch
-    }
-
-    fn read(&mut self) {
-        if let Some(file) = &self.file {
-            file.read_exact_at(&mut self.bytes, self.range.start as u64).expect("as long as it was");
-        }
-    }
-
-    /// Where it is another one than at the last look.
-    fn change(&mut self) -> Option<Range<usize>> {
-        self.read();
-        if self.bytes == self.before {
-            return None;
-        }
-        let mut differ = (0..self.bytes.len()).filter(|at| self.bytes[*at] != self.before[*at]);
-        let first = self.range.start + differ.next().expect("they differ");
-        let last = differ.last().map_or(first, |at| self.range.start + at);
-        core::mem::swap(&mut self.bytes, &mut self.before);
-        Some(first..last + 1)
+impl Times {
+    /// Of what was timed already.
+    fn unheard() -> Self {
+        Self::new("")
     }
 }
 
@@ -221,8 +82,10 @@ impl Position {
         let stretch = course.stretches.iter().find(|stretch| stretch.calls == self.calls);
         if let Some(stretch) = stretch.filter(|_| arrived) {
             let mut watch = Watch::new(name, Some(stretch.range.clone()));
-            // Counted by what they do: how many instructions it takes to read a number depends on the number.
-            for _ in 0..self.changes {
+            for steps in stretch.steps.iter().zip(0..self.changes).map(|(steps, _)| steps) {
+                // Counted by what they do in the end: how many it takes to read a number depends on the number.
+                let most = steps - steps / 16;
+                let _ = (1..most).all(|_| traced.step());
                 while traced.step() && watch.change().is_none() {}
             }
             let _ = (0..self.steps).all(|_| traced.step());
@@ -253,8 +116,8 @@ impl Operation {
         loop {
             let mut watch = Watch::new(&scene.name, None);
             let more = traced.call();
-            if watch.change().is_some() {
-                changing.push(course.calls);
+            if let Some(range) = watch.change() {
+                changing.push((course.calls, range));
             }
             if !more {
                 break;
@@ -266,11 +129,11 @@ impl Operation {
 
         let (scene, traced) = self.begin(case);
         let mut calls = 0;
-        for after in changing {
+        for (after, range) in changing {
             while calls < after && traced.call() {
                 calls += 1;
             }
-            course.stretches.extend(stretch(calls, &traced, Watch::new(&scene.name, None)));
+            course.stretches.extend(stretch(calls, &traced, Watch::new(&scene.name, Some(range))));
         }
         while traced.call() {}
         finish(traced);
@@ -284,7 +147,10 @@ impl Operation {
         let calls = (0..=course.calls).zip(0..).filter(|(_, at)| turn(*at, 1));
         let mut positions: Vec<Position> =
             calls.map(|(calls, _)| Position { calls, changes: 0, steps: 0 }).collect();
-        let states = course.stretches.iter().flat_map(|stretch| (1..=stretch.steps.len()).map(move |to| (stretch, to)));
+        let states = course
+            .stretches
+            .iter()
+            .flat_map(|stretch| (1..=stretch.steps.len()).map(move |to| (stretch, to)));
         for (_, (stretch, changes)) in states.enumerate().filter(|(at, _)| turn(*at, self.often)) {
             // The state lasts to the next change: not always its first instruction.
             let lasts = stretch.steps.get(changes).copied().unwrap_or(1);
@@ -323,14 +189,15 @@ impl Operation {
 
 /// Runs `traced` to its next system call, or its end; what it did to the memory, if anything.
 fn stretch(calls: u64, traced: &Traced, mut watch: Watch) -> Option<Stretch> {
-    let mut stretch = Stretch { calls, range: usize::MAX..0, steps: Vec::new() };
-    let mut steps = 0;
+    let mut range: Option<Range<usize>> = None;
+    let (mut changes, mut steps) = (Vec::new(), 0);
     while !traced.is_before_a_call() && traced.step() {
         steps += 1;
         if let Some(changed) = watch.change() {
-            stretch.range = stretch.range.start.min(changed.start)..stretch.range.end.max(changed.end);
-            stretch.steps.push(core::mem::take(&mut steps));
+            changes.push(core::mem::take(&mut steps));
+            let before = range.unwrap_or_else(|| changed.clone());
+            range = Some(before.start.min(changed.start)..before.end.max(changed.end));
         }
     }
-    (!stretch.steps.is_empty()).then_some(stretch)
+    range.map(|range| Stretch { calls, range, steps: changes })
 }

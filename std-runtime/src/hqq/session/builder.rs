@@ -198,8 +198,13 @@ impl SessionBuilder {
             .map_err(|error| SessionError::System { what: "a thread", why: error.to_string() })?;
         let session = Session::new(shared, thread, timeout);
         session.connection.shared.wait(timeout, |state| {
-            if let Some(refused) = &state.refused {
-                return Err(refused.clone());
+            match &state.refused {
+                // It agreed, sent, and left before we looked: what it sent is there.
+                Some(SessionError::PeerGone) if state.negotiation_began.is_none() => {
+                    return Ok(Look::Done(()));
+                }
+                Some(refused) => return Err(refused.clone()),
+                None => {}
             }
             Ok(match state.machine.state() {
                 Progress::Negotiated(_) => Look::Done(()),

@@ -31,7 +31,8 @@ pub(super) struct Assembly {
 /// Where each message stands. A number for each, because a peer may use a key again.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    window: u64,
+    /// What unfinished messages of a connection may owe together.
+    keeps: u64,
     max_queued: u64,
     next: u64,
     messages: HashMap<u64, Assembly>,
@@ -41,9 +42,11 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(window: u64, max_queued: u64) -> Self {
+    /// For connections of this window, in chunks of up to `chunk` bytes.
+    pub(super) fn new(window: u64, chunk: u64, max_queued: u64) -> Self {
         Self {
-            window,
+            // The peer is granted more once half a window is free, and stops when its credit is less than a chunk.
+            keeps: (window / 2).saturating_sub(chunk),
             max_queued,
             next: 0,
             messages: HashMap::new(),
@@ -59,14 +62,16 @@ impl Incoming {
             self.begin(arrived);
         }
         let Some(number) = self.open.get(&key).copied() else { return (arrived.cost, None) };
+        let unfinished = self.open.iter().filter(|(of, _)| of.connection == key.connection && **of != key);
+        let others = unfinished.filter_map(|(_, number)| self.messages.get(number)).map(|other| other.owed);
+        let others = others.fold(0, u64::saturating_add);
         let Some(assembly) = self.messages.get_mut(&number) else { return (arrived.cost, None) };
         assembly.bytes.extend(bytes);
         assembly.owed = assembly.owed.saturating_add(arrived.cost);
-        // A message that does not fit half a window must make room while it comes. Half a window stays owed until somebody
-        // takes it, so that a connection nobody reads stops.
-        let keeps = if assembly.taken { 0 } else { self.window / 2 };
-        let large = arrived.total > keeps && key.kind != Kind::Response;
-        let now = if large { assembly.owed.saturating_sub(keeps) } else { 0 };
+        // Messages must make room while they come, or those that do not fit a window together have no end. The rest stays
+        // owed until somebody takes them, so that a connection nobody reads stops. A response is waited for already.
+        let keeps = if assembly.taken || key.kind == Kind::Response { 0 } else { self.keeps };
+        let now = assembly.owed.saturating_add(others).saturating_sub(keeps).min(assembly.owed);
         assembly.owed -= now;
         if arrived.last {
             assembly.complete = true;
@@ -184,7 +189,7 @@ mod tests {
 
     #[test]
     fn messages_come_whole_in_the_order_of_their_ends() {
-        let mut incoming = Incoming::new(100, 1000);
+        let mut incoming = Incoming::new(100, 0, 1000);
         assert_eq!(incoming.take(&chunk(1, 4, 0, 2), b"ab"), (0, None));
         assert_eq!(incoming.take(&chunk(2, 1, 0, 1), b"x").1, Some(1));
         let first = incoming.pop(ConnectionId::IMPLICIT, Kind::Message).expect("the second is whole");
@@ -197,15 +202,35 @@ mod tests {
 
     #[test]
     fn a_message_longer_than_half_a_window_makes_room_while_it_comes() {
-        let mut incoming = Incoming::new(8, 1000);
+        let mut incoming = Incoming::new(8, 0, 1000);
         let given: Vec<u64> = (0..10).map(|at| incoming.take(&chunk(1, 20, 2 * at, 2), b"ab").0).collect();
         assert_eq!(given, [0, 0, 2, 2, 2, 2, 2, 2, 2, 2], "half a window stays owed");
         assert_eq!(incoming.pop(ConnectionId::IMPLICIT, Kind::Message).map(|whole| whole.owed), Some(4));
     }
 
     #[test]
+    fn messages_that_come_side_by_side_owe_less_than_half_a_window_together() {
+        let mut incoming = Incoming::new(16, 3, 1000);
+        let mut owed = 0;
+        for at in 0..10 {
+            for message in 1..=4 {
+                owed += 2 - incoming.take(&chunk(message, 100, 2 * at, 2), b"ab").0;
+                assert!(owed <= 5, "half of the window less a chunk");
+            }
+        }
+    }
+
+    #[test]
+    fn a_response_owes_nothing() {
+        let mut incoming = Incoming::new(100, 0, 1000);
+        let mut chunk = chunk(1, 4, 0, 2);
+        chunk.message.kind = Kind::Response;
+        assert_eq!(incoming.take(&chunk, b"ab"), (2, None));
+    }
+
+    #[test]
     fn an_aborted_message_is_gone_unless_somebody_reads_it() {
-        let mut incoming = Incoming::new(100, 1000);
+        let mut incoming = Incoming::new(100, 0, 1000);
         incoming.take(&chunk(1, 4, 0, 2), b"ab");
         assert_eq!(incoming.abort(chunk(1, 4, 0, 2).message), 2);
         assert!(incoming.messages.is_empty() && incoming.open.is_empty());

@@ -179,6 +179,14 @@ impl Request {
         self.key.connection
     }
 
+    /// The same with another timeout for its answer; otherwise it is that of the [`Connection`](super::Connection) which
+    /// received it.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
     /// Answers.
     ///
     /// # Errors

@@ -154,6 +154,9 @@ impl State {
                 }
                 self.peer = Some(serials::answering(packet)).filter(|serial| *serial != 0);
             }
+            OpCode::ERROR if serials::refused(packet) != 0 => {
+                return self.tx.serial() == Some(serials::refused(packet));
+            }
             _ => {}
         }
         true

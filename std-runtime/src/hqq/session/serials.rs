@@ -26,6 +26,17 @@ pub(super) fn answer(mut packet: Packet, theirs: u64, ours: Option<u64>) -> Pack
     packet
 }
 
+/// A refusal that names whom it refuses, in an operand that errors leave 0.
+pub(super) fn refusal(mut packet: Packet, theirs: u64) -> Packet {
+    packet.0[3] = theirs;
+    packet
+}
+
+/// Whom an error refuses; 0 if it does not say.
+pub(super) fn refused(packet: &Packet) -> u64 {
+    if packet.opcode() == OpCode::ERROR { packet.0[3] } else { 0 }
+}
+
 /// Who asks, or whom an answer is for; 0 if it does not say.
 pub(super) fn named(packet: &Packet) -> u64 {
     packet.0[1] >> VERSION_BITS
@@ -57,6 +68,9 @@ mod tests {
             let answered = answer(Operation::Ack(offer).emit(profile, 64), 7, Some(9));
             assert_eq!((named(&answered), answering(&answered)), (7, 9));
             assert_eq!(answered.parse(profile), Ok(Operation::Ack(offer)));
+            let error = Operation::Error { context: 0, code: strait_core::hqq::ErrorCode::INVALID_OP };
+            let named = refusal(error.emit(profile, 64), 7);
+            assert_eq!((refused(&named), named.parse(profile)), (7, Ok(error)));
             // Towards others every bit is as they expect it.
             let plain = Operation::Ack(offer).emit(profile, 64);
             assert_eq!(answer(plain, 0, Some(9)), plain);

@@ -4,17 +4,18 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as StdInstant};
 
-use strait_core::hqq::packet::Counters;
+use strait_core::hqq::packet::{Counters, Operation};
 use strait_core::hqq::session::{
     Agreed, CallFailure, CloseReason, CommandError, Config, ConnectionId, Event, MessageKey,
     Session as Machine, Transmit,
 };
-use strait_core::hqq::{Features, Producer, Side, Sleeper};
+use strait_core::hqq::{ErrorCode, Features, Producer, Side, Sleeper};
 use strait_core::platform::Clock as _;
 
 use super::error::{CallError, SessionError};
 use super::incoming::Incoming;
 use super::seal::{Opener, Sealer, Secret, keys};
+use super::serials;
 use super::statistics::SessionStatistics;
 use crate::os::Os;
 
@@ -285,17 +286,38 @@ impl State {
         }
         self.refused = None;
         (self.sealer, self.opener) = (None, None);
+        let missing = options.required.without(agreed.features);
+        if !missing.is_empty() {
+            self.refuse(missing);
+            return;
+        }
         if agreed.features.contains(Features::ENCRYPTION)
             && let (Some(secret), Some((ours, theirs))) = (&options.secret, agreed.salts)
         {
             let (sealer, opener) = keys(secret, self.side, ours, theirs);
             (self.sealer, self.opener) = (Some(sealer), Some(opener));
         }
-        let missing = options.required.without(agreed.features);
-        if !missing.is_empty() {
-            self.refused = Some(SessionError::Missing { missing });
-        }
         tracing::debug!(version = %agreed.version, features = ?agreed.features, "session agreed");
+    }
+
+    /// A peer that has not got what is required gets nothing, and what it sends is not taken: as if it had not come.
+    fn refuse(&mut self, missing: Features) {
+        tracing::warn!(?missing, "a peer was refused");
+        let geometry = self.tx.geometry();
+        let refusal = Operation::Error { context: 0, code: ErrorCode::INVALID_OP };
+        let refusal = refusal.emit(geometry.profile(), geometry.slot_len());
+        let refusal = serials::refusal(refusal, self.peer.unwrap_or(self.asked_by));
+        // If there is no room for it, the peer finds out by its own timeout.
+        if let Ok(slot) = self.tx.try_reserve() {
+            slot.commit_packet(refusal);
+        }
+        self.peer = None;
+        self.refused = Some(SessionError::Missing { missing });
+        // The answer has not gone, and does not go.
+        match salt() {
+            Ok(salt) => self.machine.handle_peer_lost(salt),
+            Err(error) => self.break_off(error),
+        }
     }
 
     fn on_closed(&mut self, connection: ConnectionId, reason: CloseReason) {
@@ -353,7 +375,7 @@ pub(super) fn fresh(config: Config, tx: Producer<Os>, side: Side, max_queued: u6
         side,
         pending: None,
         bodies: HashMap::new(),
-        incoming: Incoming::new(config.window, max_queued),
+        incoming: Incoming::new(config.window, config.slot_len, max_queued),
         calls: HashMap::new(),
         connections: HashMap::from([(ConnectionId::IMPLICIT, Stage::Open)]),
         opened: VecDeque::new(),
