@@ -1,5 +1,7 @@
 //! Sleepers: are they woken by what they wait for, whoever dies, in his sleep or without having woken them?
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::awaited::{Awaited, OFTEN, until_asleep, until_slept};
 use super::*;
 
@@ -54,6 +56,35 @@ fn a_sender_that_sleeps_is_woken_by_a_receive() {
         sender.exit();
         receiver.exit();
     }
+}
+
+#[test]
+fn a_process_that_is_stopped_keeps_what_it_holds() {
+    for case in cases() {
+        let name = TestName::new("stopped");
+        let (mut holder, mut other) = pair(&name, case);
+        let mut mate = member("open", case.side, &name, case);
+        holder.ok("reserve");
+        holder.ok("half held");
+        mate.ok("send behind");
+        signal(&holder, Signal::STOP);
+        assert_eq!(other.ok("begin recv"), "begun");
+        // So often it has looked for the dead.
+        until_slept(&other, OFTEN);
+        signal(&holder, Signal::CONT);
+        holder.ok("fill held");
+        holder.ok("commit");
+        assert_eq!(other.answer_ok(), "held");
+        assert_eq!(other.ok("recv"), "behind");
+        for peer in [holder, mate, other] {
+            assert!(peer.exit().success());
+        }
+    }
+}
+
+fn signal(peer: &Peer, signal: Signal) {
+    let pid = i32::try_from(peer.pid()).ok().and_then(Pid::from_raw).expect("a number of a process");
+    kill_process(pid, signal).expect("the peer takes signals");
 }
 
 #[test]

@@ -14,10 +14,7 @@ pub(super) mod sealed {
     use super::{ConsumerTurn, Lane, Packet, ProducerTurn, Segment};
 
     /// Named by nobody outside.
-    #[expect(
-        unnameable_types,
-        reason = "sealed: guards are generic over it, users are not"
-    )]
+    #[expect(unnameable_types, reason = "sealed: guards are generic over it, users are not")]
     pub trait Port {
         /// The memory.
         type Segment: Segment;
