@@ -81,6 +81,14 @@ impl Peer {
         rest.to_owned()
     }
 
+    /// What comes after "ok" in the next answer, if there is one by now; it must be a success.
+    #[track_caller]
+    pub fn answer_by_now(&mut self) -> Option<String> {
+        let answer = self.answers.try_recv().ok()?.expect("the peer answers in UTF-8");
+        let rest = answer.strip_prefix("ok").unwrap_or_else(|| panic!("the peer failed: {answer}"));
+        Some(rest.trim().to_owned())
+    }
+
     /// Panics if it has answered, or ended, by now.
     #[track_caller]
     pub fn expect_no_answer(&self) {

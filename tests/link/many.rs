@@ -51,20 +51,24 @@ fn run(test: &str, drain: &str, seed: u64, most: usize) {
 
     let (dead_sender, dead_receiver) = (numbers.below(SENDERS), numbers.below(RECEIVERS));
     let mut told: Told = vec![Vec::new(); RECEIVERS];
-    // Somewhere in the middle, known by what has been received.
-    let heard = 1 + numbers.below(2000);
-    told[dead_receiver].extend((0..heard).map(|_| receivers[dead_receiver].answer_ok()));
+    // Somewhere in the middle: when it has received so much, or all together have.
+    let (heard, most_heard) = (1 + numbers.below(2000), 20_000);
+    while told[dead_receiver].len() < heard && told.iter().map(Vec::len).sum::<usize>() < most_heard {
+        hear(receivers.iter_mut().enumerate(), &mut told);
+    }
     let rest = receivers.remove(dead_receiver).kill_and_listen();
     told[dead_receiver].extend(rest.iter().filter_map(|line| line.strip_prefix("ok ")).map(str::to_owned));
-    let alive = usize::from(dead_receiver == 0);
+    // And when it has sent so much.
+    let alive: Vec<usize> = (0..RECEIVERS).filter(|at| *at != dead_receiver).collect();
     let sent = numbers.any() % (COUNT / 2);
-    // The other half of the messages passes meanwhile, or later: one of them comes here.
-    loop {
-        let text = receivers[0].answer_ok();
-        let (sender, number) = parse(&text);
-        told[alive].push(text);
-        if sender == dead_sender && number >= sent {
-            break;
+    let mut looked = vec![0; RECEIVERS];
+    let mut has_sent = false;
+    while !has_sent {
+        hear(alive.iter().copied().zip(&mut receivers), &mut told);
+        for (texts, looked) in told.iter().zip(&mut looked) {
+            let news = texts[*looked..].iter().map(|text| parse(text));
+            has_sent |= news.into_iter().any(|(sender, number)| sender == dead_sender && number >= sent);
+            *looked = texts.len();
         }
     }
     senders.remove(dead_sender).kill();
@@ -74,8 +78,7 @@ fn run(test: &str, drain: &str, seed: u64, most: usize) {
     }
     // Enough for each, though another takes as many as it can.
     ends.ok(&format!("pour end 0 {}", most * receivers.len()));
-    let others = (0..RECEIVERS).filter(|at| *at != dead_receiver);
-    for (receiver, at) in receivers.iter_mut().zip(others) {
+    for (receiver, at) in receivers.iter_mut().zip(alive) {
         told[at].extend(core::iter::from_fn(|| Some(receiver.answer_ok()).filter(|text| text != "end")));
     }
     check(&told, dead_sender, most);
@@ -83,6 +86,14 @@ fn run(test: &str, drain: &str, seed: u64, most: usize) {
         assert!(peer.exit().success());
     }
     assert!(ends.exit().success());
+}
+
+/// Adds what each has told by now.
+fn hear<'p>(receivers: impl Iterator<Item = (usize, &'p mut Peer)>, told: &mut Told) {
+    for (at, receiver) in receivers {
+        told[at].extend(core::iter::from_fn(|| receiver.answer_by_now()));
+    }
+    std::thread::yield_now();
 }
 
 /// Sender and number of a message.

@@ -161,11 +161,13 @@ fn a_server_killed_during_a_call_ends_it_with_3() {
     let (name, held) = (ChannelName::new("killed"), Held::new());
     let mut server = serve(&name, &["--handler", &held.handler()]);
     let caller = start_call(&name, &["x", "-n", "5", "--threads", "3", "--json-output"]);
-    let writer = held.wait();
+    let mut writer = held.wait();
     server.kill();
     let called = caller.end().expect_code(3).json();
     assert_eq!([&called["responses"], &called["latency_us"]], [&0.into(), &serde_json::Value::Null]);
     assert!(called["errors"][0].as_str().unwrap().contains("is gone"), "{called}");
+    // A reader that has slept all the while has not seen a writer that says nothing, and waits for one.
+    writer.send(b"let go").unwrap();
     drop(writer);
     held.wait_for_end();
     run(&["gc", &name.requests]).expect_code(0);
@@ -209,11 +211,13 @@ mod interrupted {
         let (name, held) = (ChannelName::new("caller"), Held::new());
         let server = serve(&name, &["--handler", &held.handler(), "-n", "1"]);
         let caller = start_call(&name, &["x", "-n", "0", "--timeout-ms", "0", "--json-output"]);
-        let writer = held.wait();
+        let mut writer = held.wait();
         signal(&caller, "-INT");
         let called = caller.end().expect_code(130).json();
         assert_eq!([&called["requests"], &called["responses"]], [1, 0]);
         assert_eq!(called["errors"], serde_json::json!(["interrupted"]));
+        // As above.
+        writer.send(b"let go").unwrap();
         drop(writer);
         server.end().expect_code(0);
     }

@@ -37,8 +37,9 @@ fn a_sender_says_that_its_receiver_was_killed() {
     drop(input);
     let ended = sender.end().expect_code(2);
     let said = &ended.stderr;
-    assert!(said.contains("no slot became free within 20 ms: process"), "{said}");
-    assert!(said.contains("which received, died"), "{said}");
+    assert!(said.contains("no slot became free within 20 ms"), "{said}");
+    // On Windows a link cannot be looked at any more when the process that made it is gone.
+    assert!(said.contains("which received, died") || cfg!(windows), "{said}");
     // It was the last one, and left in order.
     run(&["link", "inspect", &name]).expect_code(1);
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::link_name::LinkName;
-use crate::support::{TempFile, start};
+use crate::support::TempFile;
 
 /// The beginning of this test's own program: a real file, whose length is no multiple of a slot's.
 pub(crate) fn real_file(len: usize) -> TempFile {
@@ -82,11 +82,17 @@ fn every_message_of_many_senders_goes_to_one_of_many_receivers() {
         assert!(joined.contains("as secondary"), "{joined}");
         receivers.push((receiver, rest));
     }
+    // As long as it is there, the receivers wait.
+    let mut first = name.start("send", &["--lines", "-v"]);
+    let (joined, _rest) = first.first_complaint();
+    assert!(joined.contains("as primary"), "{joined}");
     let message = ["--message", "twelve bytes", "-n", "5000", "--json-output"];
     let senders: Vec<_> = (0..3).map(|_| name.start("send", &message)).collect();
     for sender in senders {
         assert_eq!(sender.end().expect_code(0).json()["messages_sent"], 5000);
     }
+    drop(first.stdin());
+    first.end().expect_code(0);
     let mut total = 0;
     for (receiver, _rest) in receivers {
         // One that came to nothing saw the senders all the same.
@@ -111,12 +117,11 @@ fn made_up_messages_are_checked_byte_by_byte() {
 
 #[test]
 fn a_number_of_messages_or_bytes_ends_a_receiver() {
-    let name = LinkName::new("enough");
-    let mut sender = name.start("send", &["--message", "abc", "-n", "0", "--timeout-ms", "0"]);
-    let holder = name.receiver("4", "64", &["-n", "2", "--json-output"]);
-    assert_eq!(holder.end().expect_code(0).json()["messages_received"], 2);
-    let some = name.start("recv", &["--bytes", "7", "--file", "-"]).end().expect_code(0);
-    assert_eq!(some.stdout, b"abcabcabc");
-    sender.kill();
-    drop(start(&["link", "inspect", &name]).end());
+    for (limit, expected) in [(["-n", "2"], &b"abcabc"[..]), (["--bytes", "7"], b"abcabcabc")] {
+        let name = LinkName::new("enough");
+        let mut sender = name.start("send", &["--message", "abc", "-n", "0", "--timeout-ms", "0"]);
+        let receiver = name.receiver("4", "64", &[&limit[..], &["--file", "-"]].concat());
+        assert_eq!(receiver.end().expect_code(0).stdout, expected);
+        sender.kill();
+    }
 }

@@ -169,6 +169,17 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_of_whole_pages_says_how_long_its_slots_are() {
+        let geometry = Geometry::new(4, 16, 4096, Profile::Seed).unwrap();
+        let len = geometry.plan().extended_len;
+        for len in [len, len.next_multiple_of(4096)] {
+            let segment = HeapSegment::new(len);
+            Regions::initialise(&segment, geometry).unwrap();
+            assert_eq!(look(&segment).geometry(), geometry);
+        }
+    }
+
+    #[test]
     fn whatever_a_word_holds_it_is_an_answer() {
         for profile in PROFILES {
             let system = FakePlatform::new();

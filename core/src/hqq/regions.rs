@@ -213,17 +213,20 @@ fn from_superblock(words: superblock::Words) -> Result<Geometry, AttachError> {
 
 /// Page size that the seed profile is made with where nothing says another.
 const SEED_PAGE: u64 = 4096;
+const SEED_PAGE_LEN: usize = 4096;
 
 fn from_rings<S: Segment>(segment: &S, expected: Expected) -> Result<Geometry, AttachError> {
-    // Made by Strait: its extension ends with the segment and knows all numbers.
-    if let Some(offset) = segment.len().checked_sub(EXTENSION_LEN)
-        && segment.backed_len() >= segment.len()
-        && let Ok(table) = Table::<S, ExtensionHeader>::new(segment.clone(), offset, 1)
-        && let Ok(geometry) = table.at(0).geometry()
-        && geometry.profile() == Profile::Seed
-        && geometry.plan().layout_len == offset
-    {
-        return Ok(geometry);
+    // Made by Strait: its extension ends with the segment, or, where segments have whole pages, in the last of them, and
+    // knows all numbers.
+    let last = segment.len().checked_sub(EXTENSION_LEN).filter(|_| segment.backed_len() >= segment.len());
+    for offset in last.into_iter().flat_map(|last| [last, last - last % SEED_PAGE_LEN]) {
+        if let Ok(table) = Table::<S, ExtensionHeader>::new(segment.clone(), offset, 1)
+            && let Ok(geometry) = table.at(0).geometry()
+            && geometry.profile() == Profile::Seed
+            && geometry.plan().layout_len == offset
+        {
+            return Ok(geometry);
+        }
     }
     let found = segment.len().min(segment.backed_len());
     if found < size_of::<RingHeader>() {

@@ -63,15 +63,20 @@ impl Incoming {
         }
         let Some(number) = self.open.get(&key).copied() else { return (arrived.cost, None) };
         let unfinished = self.open.iter().filter(|(of, _)| of.connection == key.connection && **of != key);
-        let others = unfinished.filter_map(|(_, number)| self.messages.get(number)).map(|other| other.owed);
+        let others = unfinished.filter_map(|(_, number)| self.messages.get(number));
+        let others = others.filter(|other| !other.taken).map(|other| other.owed);
         let others = others.fold(0, u64::saturating_add);
         let Some(assembly) = self.messages.get_mut(&number) else { return (arrived.cost, None) };
         assembly.bytes.extend(bytes);
         assembly.owed = assembly.owed.saturating_add(arrived.cost);
         // Messages must make room while they come, or those that do not fit a window together have no end. The rest stays
         // owed until somebody takes them, so that a connection nobody reads stops. A response is waited for already.
-        let keeps = if assembly.taken || key.kind == Kind::Response { 0 } else { self.keeps };
-        let now = assembly.owed.saturating_add(others).saturating_sub(keeps).min(assembly.owed);
+        // Whoever reads one while it comes gives back what was read.
+        let now = match key.kind {
+            _ if assembly.taken => 0,
+            Kind::Response => assembly.owed,
+            _ => assembly.owed.saturating_add(others).saturating_sub(self.keeps).min(assembly.owed),
+        };
         assembly.owed -= now;
         if arrived.last {
             assembly.complete = true;
@@ -218,6 +223,15 @@ mod tests {
                 assert!(owed <= 5, "half of the window less a chunk");
             }
         }
+    }
+
+    #[test]
+    fn a_message_that_is_read_while_it_comes_owes_what_was_not_read() {
+        let mut incoming = Incoming::new(8, 0, 1000);
+        incoming.take(&chunk(1, 20, 0, 2), b"ab");
+        let number = incoming.take_stream(ConnectionId::IMPLICIT).expect("it can be read as it comes");
+        assert!((1..10).all(|at| incoming.take(&chunk(1, 20, 2 * at, 2), b"ab").0 == 0));
+        assert_eq!(incoming.get_mut(number).map(|message| message.owed), Some(20));
     }
 
     #[test]
