@@ -142,6 +142,13 @@ impl Receiver {
         Ok(len)
     }
 
+    /// Gives back what dead processes hold, if it is in the way of the next message. Waiting does this by itself; a program
+    /// that only tries calls it when it has tried in vain for some milliseconds.
+    pub fn recover(&mut self) {
+        self.core.recover_if_stuck();
+        self.note_recovered();
+    }
+
     /// What this handle has received.
     pub fn statistics(&self) -> Statistics {
         Statistics::of_receiver(self.core.counts(), add(self.recovered, self.core.recovered()))

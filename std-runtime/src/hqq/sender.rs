@@ -149,6 +149,13 @@ impl Sender {
         self.timeout
     }
 
+    /// Gives back what dead processes hold, if it is in the way of the next slot. Waiting does this by itself; a program
+    /// that only tries calls it when it has tried in vain for some milliseconds.
+    pub fn recover(&mut self) {
+        self.core.recover_if_stuck();
+        self.note_recovered();
+    }
+
     /// What this handle has sent.
     pub fn statistics(&self) -> Statistics {
         Statistics::of_sender(self.core.counts(), add(self.recovered, self.core.recovered()))
