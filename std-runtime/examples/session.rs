@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use strait::hqq::Link;
 use strait::hqq::session::SessionBuilder;
+use strait::hqq::{Features, Link};
 
 /// In a program, read it from where secrets are kept.
 const KEY: [u8; 32] = *b"an example is no place for keys!";
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn serve(session: SessionBuilder) -> Result<(), Box<dyn std::error::Error>> {
-    let session = session.key(KEY).timeout(Duration::MAX).negotiate()?;
+    let session = session.key(KEY).require(Features::ENCRYPTION).timeout(Duration::MAX).negotiate()?;
     loop {
         let request = session.next_request()?;
         println!("method {} with {} bytes", request.method(), request.len());
@@ -40,7 +40,7 @@ fn serve(session: SessionBuilder) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn call(session: SessionBuilder) -> Result<(), Box<dyn std::error::Error>> {
-    let session = session.key(KEY).negotiate()?;
+    let session = session.key(KEY).require(Features::ENCRYPTION).negotiate()?;
     let picture = vec![7; 10 << 20]; // longer than a slot: it goes in chunks, compressed and sealed
     let answer = session.call(1, &picture)?;
     println!(

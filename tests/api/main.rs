@@ -1,6 +1,8 @@
 //! The async half of the API, and the numbers that endpoints report, both ends in one process.
 #![forbid(unsafe_code)]
 
+mod link;
+
 use std::io::IoSlice;
 use std::time::Duration;
 

@@ -58,9 +58,9 @@ pub use builder::LinkBuilder;
 pub use error::{AddressError, OpenError};
 pub use inspect::{LinkInfo, Participant, inspect};
 pub use link::{Address, Link};
-pub use receiver::{Batch, Receiver};
+pub use receiver::Receiver;
 pub use sender::{Reservations, Sender};
-pub use slot::{Slot, SlotMut};
+pub use slot::{Batch, Slot, SlotMut};
 pub use statistics::Statistics;
 pub use strait_core::hqq::{
     AttachError, Capabilities, Counts, ErrorCode, Features, Geometry, GeometryError, OpCode, Profile,

@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strait_core::hqq::{Consumer, Recovered, RecvError, Slots};
+use strait_core::hqq::{Consumer, Recovered, RecvError};
 
 use super::sender::add;
-use super::slot::Slot;
+use super::slot::{Batch, Slot};
 use super::statistics::{Statistics, tell};
 use crate::os::Os;
 
@@ -26,9 +26,6 @@ pub struct Receiver {
     at: usize,
     recovered: Recovered,
 }
-
-/// Several claimed messages, read one after another.
-pub type Batch<'c> = Slots<'c, Consumer<Os>>;
 
 impl Receiver {
     pub(super) fn new(core: Consumer<Os>, name: Arc<str>, timeout: Duration, copies: bool) -> Self {
@@ -101,8 +98,7 @@ impl Receiver {
         Ok(Slot::new(slot, self.copies))
     }
 
-    /// Claims 1 to `most` messages, 255 at most, waiting for the first. They are read in place: where messages shall be
-    /// copied ([`copy_slots`](super::LinkBuilder::copy_slots)), copy each.
+    /// Claims 1 to `most` messages, 255 at most, waiting for the first.
     ///
     /// # Errors
     /// As [`recv`](Self::recv), except for packets, which are looked at one by one.
@@ -110,7 +106,7 @@ impl Receiver {
     pub fn recv_many(&mut self, most: usize) -> Result<Batch<'_>, RecvError> {
         self.note_recovered();
         let timeout = self.timeout;
-        self.core.recv_many(most, timeout)
+        Ok(Batch::new(self.core.recv_many(most, timeout)?, self.copies))
     }
 
     /// Receives one message, or the rest of one, into `to`; returns how many bytes. What does not fit is kept for the next

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::ops::{Deref, DerefMut};
 
-use strait_core::hqq::{self as core_hqq, Consumer, ErrorCode, Producer, SendError};
+use strait_core::hqq::{self as core_hqq, Consumer, ErrorCode, Producer, RecvError, SendError, Slots};
 
 use crate::os::Os;
 
@@ -100,5 +100,52 @@ impl Deref for Slot<'_> {
 impl AsRef<[u8]> for Slot<'_> {
     fn as_ref(&self) -> &[u8] {
         self
+    }
+}
+
+/// Several claimed messages, read one after another; each goes back when the next is asked for, the rest, unread, when
+/// this is dropped.
+#[derive(Debug)]
+pub struct Batch<'c> {
+    slots: Slots<'c, Consumer<Os>>,
+    /// Where each message is copied to, on links that others may write.
+    copy: Option<Vec<u8>>,
+}
+
+impl<'c> Batch<'c> {
+    #[inline]
+    pub(super) fn new(slots: Slots<'c, Consumer<Os>>, copies: bool) -> Self {
+        Self { slots, copy: copies.then(Vec::new) }
+    }
+
+    /// Slots left, given up ones among them.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether none is left.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The bytes of the next message; `None` at the end. Slots that were given up are skipped.
+    ///
+    /// # Errors
+    /// What the packet is wrong about; the one after it comes with the next call.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "what it lends ends with the next call: no iterator can"
+    )]
+    #[inline]
+    pub fn next(&mut self) -> Option<Result<&[u8], RecvError>> {
+        let message = self.slots.next()?;
+        Some(match (&mut self.copy, message) {
+            (Some(copy), Ok(bytes)) => {
+                copy.clear();
+                copy.extend_from_slice(bytes);
+                Ok(copy)
+            }
+            (_, message) => message,
+        })
     }
 }

@@ -81,6 +81,9 @@ impl SessionBuilder {
     }
 
     /// Offers encryption with a secret that the other end knows as well: 32 bytes that nobody can guess.
+    ///
+    /// An offer alone: an end that offers none is talked to in the clear. Who must not be says
+    /// [`require`](Self::require) as well, with [`Features::ENCRYPTION`].
     pub fn key(mut self, secret: [u8; 32]) -> Self {
         self.secret = Some(Secret(secret));
         self.features = self.features.union(Features::ENCRYPTION);
