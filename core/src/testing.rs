@@ -216,6 +216,8 @@ struct World {
     /// Calls until the next one fails, and how it fails.
     fault: Option<(u32, FaultKind)>,
     calls: u32,
+    /// How often sleepers at a word were woken.
+    unparks: u32,
 }
 
 /// One process's view of a fake operating system.
@@ -263,6 +265,11 @@ impl FakePlatform {
     /// Lets the call after the next `calls` fail with `kind`, once.
     pub fn fail_after(&self, calls: u32, kind: FaultKind) {
         lock(&self.world).fault = Some((calls, kind));
+    }
+
+    /// How often sleepers at a word were woken so far.
+    pub fn unparks(&self) -> u32 {
+        lock(&self.world).unparks
     }
 
     /// Platform calls made so far.
@@ -398,7 +405,9 @@ impl Platform for FakePlatform {
         }
     }
 
-    fn unpark_all(&self, _segment: &HeapSegment, _offset: usize) {}
+    fn unpark_all(&self, _segment: &HeapSegment, _offset: usize) {
+        lock(&self.world).unparks += 1;
+    }
 
     fn open_segment(&self, name: &Name) -> Result<HeapSegment, FakeError> {
         let world = self.enter("open_segment")?;

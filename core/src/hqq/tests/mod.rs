@@ -2,6 +2,7 @@
 //!
 //! | file | what is asked |
 //! |---|---|
+//! | `bells` | who is woken, by what |
 //! | `opening` | what is a link, and who becomes the primary |
 //! | `membership` | how many handles there are, and when a name goes |
 //! | `slots` | messages, batches, slots given up, packets that are wrong |
@@ -9,6 +10,7 @@
 //! | `hostile` | any word with any value |
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod bells;
 mod hostile;
 mod membership;
 mod opening;
