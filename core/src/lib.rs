@@ -49,4 +49,5 @@ pub mod sync;
 pub mod testing;
 pub mod time;
 pub mod wire;
+pub mod xcp;
 pub mod zerobuffer;

@@ -1,0 +1,27 @@
+//! XCP v0.2 on one page: framed, negotiated messages over any transport that keeps bytes in order.
+//!
+//! ```text
+//!  0        4     5       6       8          8+n          12+n (16+n)
+//!  ├ MAGIC ─┼ VER ┼ FLAGS ┼ HLEN ─┼─ HEADER ─┼─ PLEN ─────┼─ PAYLOAD ─┼─ CRC32C ─┤
+//!    u32      u8    u8      u16 n   n bytes    u32 (u64)    p bytes     u32 over the payload
+//! ```
+//!
+//! | file | question it answers |
+//! |---|---|
+//! | `numbers` | what the numbers are |
+//! | `dialect` | where the specification and its Python implementation differ |
+//! | `header`, `tags` | what a frame's header says, in Cap'n Proto, packed Cap'n Proto and JSON |
+//! | `control` | what the bodies of HELLO, CAPS, ACK, NACK, PING and CLARIFY say |
+//!
+//! Source: XCP v0.2 specification and codec appendix, maida-ai/XCP at e8efb0d.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
+pub mod dialect;
+pub mod header;
+pub mod numbers;
+pub mod tags;
+
+pub use dialect::{CrcOrder, Dialect, HeaderFormat, Numbering};
+pub use header::{FrameHeader, SchemaKey};
+pub use numbers::{CodecId, ErrorCode, Flags, KindId, MsgType};
+pub use tags::{Tags, TagsFull};
