@@ -4,6 +4,16 @@ use crc::{CRC_32_ISCSI, Crc, Table};
 
 static CASTAGNOLI: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
+/// What computes a CRC32C: [`Crc32c`], or hardware that the caller knows of.
+pub trait Checksum: Default {
+    /// Takes the next bytes.
+    fn update(&mut self, bytes: &[u8]);
+
+    /// The checksum of everything taken so far.
+    #[must_use]
+    fn value(&self) -> u32;
+}
+
 /// A CRC32C over bytes that arrive in pieces.
 #[derive(Clone)]
 pub struct Crc32c(crc::Digest<'static, u32, Table<16>>);
@@ -24,6 +34,16 @@ impl Crc32c {
     #[must_use]
     pub fn finish(self) -> u32 {
         self.0.finalize()
+    }
+}
+
+impl Checksum for Crc32c {
+    fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn value(&self) -> u32 {
+        self.clone().finish()
     }
 }
 

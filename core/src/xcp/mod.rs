@@ -11,12 +11,16 @@
 //! | `numbers` | what the numbers are |
 //! | `dialect` | where the specification and its Python implementation differ |
 //! | `header`, `tags` | what a frame's header says, in Cap'n Proto, packed Cap'n Proto and JSON |
+//! | `frame` | what stands around header and payload |
+//! | `decoder` | which part of a frame the next bytes are |
 //! | `control` | what the bodies of HELLO, CAPS, ACK, NACK, PING and CLARIFY say |
 //!
 //! Source: XCP v0.2 specification and codec appendix, maida-ai/XCP at e8efb0d.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+pub mod decoder;
 pub mod dialect;
+pub mod frame;
 pub mod header;
 pub mod numbers;
 pub mod tags;
