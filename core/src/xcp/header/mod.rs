@@ -1,5 +1,10 @@
 //! What a frame's header says, whatever it is written in.
 
+pub mod capnp;
+mod error;
+
+pub use error::HeaderError;
+
 use super::numbers::{CodecId, KindId, MsgType};
 use super::tags::Tags;
 
