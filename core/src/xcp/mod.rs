@@ -11,6 +11,7 @@
 //! | `numbers` | what the numbers are |
 //! | `dialect` | where the specification and its Python implementation differ |
 //! | `header`, `tags` | what a frame's header says, in Cap'n Proto, packed Cap'n Proto and JSON |
+//! | `json`, `sink` | how JSON is read and written |
 //! | `control` | what the bodies of HELLO, CAPS, ACK, NACK, PING and CLARIFY say |
 //!
 //! Source: XCP v0.2 specification and codec appendix, maida-ai/XCP at e8efb0d.
@@ -18,10 +19,13 @@
 
 pub mod dialect;
 pub mod header;
+mod json;
 pub mod numbers;
+mod sink;
 pub mod tags;
 
 pub use dialect::{CrcOrder, Dialect, HeaderFormat, Numbering};
-pub use header::{FrameHeader, SchemaKey};
+pub use header::{FrameHeader, HeaderError, SchemaKey};
+pub use json::{JsonError, JsonFault};
 pub use numbers::{CodecId, ErrorCode, Flags, KindId, MsgType};
 pub use tags::{Tags, TagsFull};

@@ -1,5 +1,10 @@
 //! What a frame's header says, whatever it is written in.
 
+mod error;
+pub mod json;
+
+pub use error::HeaderError;
+
 use super::numbers::{CodecId, KindId, MsgType};
 use super::tags::Tags;
 
