@@ -13,6 +13,7 @@
 //! | `header`, `tags` | what a frame's header says, in Cap'n Proto, packed Cap'n Proto and JSON |
 //! | `frame` | what stands around header and payload |
 //! | `decoder` | which part of a frame the next bytes are |
+//! | `json`, `sink` | how JSON is read and written |
 //! | `control` | what the bodies of HELLO, CAPS, ACK, NACK, PING and CLARIFY say |
 //!
 //! Source: XCP v0.2 specification and codec appendix, maida-ai/XCP at e8efb0d.
@@ -22,10 +23,13 @@ pub mod decoder;
 pub mod dialect;
 pub mod frame;
 pub mod header;
+mod json;
 pub mod numbers;
+mod sink;
 pub mod tags;
 
 pub use dialect::{CrcOrder, Dialect, HeaderFormat, Numbering};
-pub use header::{FrameHeader, SchemaKey};
+pub use header::{FrameHeader, HeaderError, SchemaKey};
+pub use json::{JsonError, JsonFault};
 pub use numbers::{CodecId, ErrorCode, Flags, KindId, MsgType};
 pub use tags::{Tags, TagsFull};

@@ -1,5 +1,6 @@
 //! Why a header cannot be read or written, whatever it is written in.
 
+use super::super::json::JsonError;
 use super::super::tags::TagsFull;
 
 /// A header that cannot be read, or that has no room where it is to be written.
@@ -76,6 +77,15 @@ pub enum HeaderError {
         left: u64,
         /// Words that are read of one header.
         limit: u64,
+    },
+    /// The header is not JSON.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// The header is written in none of the formats.
+    #[error("a header that begins with {first:02x?} is neither Cap'n Proto nor JSON")]
+    Unknown {
+        /// Its first two bytes, as far as there are.
+        first: [u8; 2],
     },
     /// The tags have no room.
     #[error(transparent)]

@@ -2,9 +2,11 @@
 
 pub mod capnp;
 mod error;
+pub mod json;
 
 pub use error::HeaderError;
 
+use super::dialect::{HeaderFormat, Numbering};
 use super::numbers::{CodecId, KindId, MsgType};
 use super::tags::Tags;
 
@@ -40,6 +42,41 @@ impl FrameHeader {
             in_reply_to: 0,
             tags: Tags::new(),
         }
+    }
+}
+
+/// Reads a header in any of the formats.
+///
+/// # Errors
+/// [`HeaderError`].
+pub fn read(bytes: &[u8], numbering: Numbering) -> Result<(HeaderFormat, FrameHeader), HeaderError> {
+    let format = HeaderFormat::detect(bytes).ok_or_else(|| {
+        let mut first = [0; 2];
+        first.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        HeaderError::Unknown { first }
+    })?;
+    let header = match format {
+        HeaderFormat::CapnProto => capnp::read(bytes, numbering)?,
+        HeaderFormat::CapnProtoPacked => capnp::read_packed(bytes, numbering)?,
+        HeaderFormat::Json => json::read(bytes, numbering)?,
+    };
+    Ok((format, header))
+}
+
+/// Writes a header into the front of `out`; how many bytes it takes.
+///
+/// # Errors
+/// [`HeaderError`].
+pub fn write(
+    header: &FrameHeader,
+    format: HeaderFormat,
+    numbering: Numbering,
+    out: &mut [u8],
+) -> Result<usize, HeaderError> {
+    match format {
+        HeaderFormat::CapnProto => capnp::write(header, numbering, out),
+        HeaderFormat::CapnProtoPacked => capnp::write_packed(header, numbering, out),
+        HeaderFormat::Json => json::write(header, numbering, out),
     }
 }
 
