@@ -17,6 +17,7 @@
 //! Source: XCP v0.2 specification and codec appendix, maida-ai/XCP at e8efb0d.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+pub mod control;
 pub mod dialect;
 pub mod header;
 mod json;
