@@ -72,7 +72,7 @@ impl Numbering {
     pub const fn to_wire(self, msg_type: MsgType) -> u16 {
         match (self, msg_type.0) {
             (Self::Python, 0x0007) => 1,
-            (Self::Python, number @ 1..=6) => number + 1,
+            (Self::Python, number @ 1..=6) => number.wrapping_add(1),
             (_, number) => number,
         }
     }
@@ -81,7 +81,7 @@ impl Numbering {
     pub const fn from_wire(self, number: u16) -> MsgType {
         MsgType(match (self, number) {
             (Self::Python, 1) => 0x0007,
-            (Self::Python, number @ 2..=7) => number - 1,
+            (Self::Python, number @ 2..=7) => number.wrapping_sub(1),
             (_, number) => number,
         })
     }

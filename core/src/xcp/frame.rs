@@ -58,8 +58,8 @@ pub struct Envelope {
 impl Envelope {
     /// Bytes that [`head`](Self::head) writes for a header of `header_len` bytes.
     pub const fn head_len(&self, header_len: usize) -> usize {
-        let framing = PREFIX_LEN + if self.flags.contains(Flags::LARGE) { 8 } else { 4 };
-        header_len.saturating_add(framing)
+        let length = if self.flags.contains(Flags::LARGE) { 8 } else { 4 };
+        header_len.saturating_add(PREFIX_LEN).saturating_add(length)
     }
 
     /// Writes prefix, `header` and length into the front of `out`; how many bytes that are.

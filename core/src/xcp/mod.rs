@@ -13,12 +13,15 @@
 //! | `header`, `tags` | what a frame's header says, in Cap'n Proto, packed Cap'n Proto and JSON |
 //! | `frame` | what stands around header and payload |
 //! | `decoder` | which part of a frame the next bytes are |
+//! | `connection` | what an end of a connection does |
 //! | `json`, `sink` | how JSON is read and written |
 //! | `control` | what the bodies of HELLO, CAPS, ACK, NACK, PING and CLARIFY say |
 //!
 //! Source: XCP v0.2 specification and codec appendix, maida-ai/XCP at e8efb0d.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+pub mod connection;
+pub mod control;
 pub mod decoder;
 pub mod dialect;
 pub mod frame;

@@ -212,7 +212,6 @@ pub const fn fnv1a(text: &str) -> u32 {
     let mut hash = 0x811C_9DC5_u32;
     let mut rest = bytes;
     while let [first, others @ ..] = rest {
-        #[expect(clippy::cast_lossless, reason = "const")]
         let byte = *first as u32;
         hash = (hash ^ byte).wrapping_mul(0x0100_0193);
         rest = others;

@@ -54,11 +54,6 @@ impl<'a> Text<'a> {
         cut(self.chars())
     }
 
-    /// Whether it is `other`.
-    pub(in crate::xcp) fn is(self, other: &str) -> bool {
-        self.chars().eq(other.chars())
-    }
-
     /// The bytes that it gives as exactly `2 * N` hexadecimal digits.
     pub(in crate::xcp) fn hex<const N: usize>(self) -> Option<[u8; N]> {
         let mut bytes = [0; N];
@@ -88,11 +83,12 @@ pub(in crate::xcp) fn cut<const N: usize>(chars: impl Iterator<Item = char>) -> 
 fn escaped(rest: &mut Chars<'_>) -> char {
     let first = unit(rest);
     let mut ahead = rest.clone();
-    if (0xD800..0xDC00).contains(&first) && (ahead.next(), ahead.next()) == (Some('\\'), Some('u')) {
-        if let Some(Ok(pair)) = char::decode_utf16([first, unit(&mut ahead)]).next() {
-            *rest = ahead;
-            return pair;
-        }
+    if (0xD800..0xDC00).contains(&first)
+        && (ahead.next(), ahead.next()) == (Some('\\'), Some('u'))
+        && let Some(Ok(pair)) = char::decode_utf16([first, unit(&mut ahead)]).next()
+    {
+        *rest = ahead;
+        return pair;
     }
     char::from_u32(u32::from(first)).unwrap_or(char::REPLACEMENT_CHARACTER)
 }

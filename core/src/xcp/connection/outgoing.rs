@@ -1,0 +1,154 @@
+//! Which messages are being sent, and whose chunk is next.
+
+use heapless::Vec;
+
+use crate::time::Instant;
+
+/// A message that is being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outgoing {
+    pub(super) handle: u64,
+    pub(super) msg_id: u64,
+    pub(super) channel: u32,
+    /// [`Flags::COMP`](super::Flags::COMP) and [`Flags::CRYPT`](super::Flags::CRYPT).
+    pub(super) flags: super::Flags,
+    /// Bytes of its header.
+    pub(super) header_len: usize,
+    /// Bytes that the driver has; all of them once it has `ended`.
+    pub(super) available: u64,
+    pub(super) sent: u64,
+    pub(super) ended: bool,
+    /// Whether it is kept until it is acknowledged.
+    pub(super) reliable: bool,
+    /// How often it was sent before.
+    pub(super) attempt: u32,
+    /// Not before this: it is sent again then.
+    pub(super) not_before: Option<Instant>,
+}
+
+/// A message that waits for its ACK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unacknowledged {
+    pub(super) message: Outgoing,
+    pub(super) deadline: Instant,
+}
+
+/// The messages being sent, in the order they were begun, and those that wait for an ACK: `N` together.
+#[derive(Debug)]
+pub(super) struct Sending<const N: usize> {
+    queue: Vec<Outgoing, N>,
+    kept: Vec<Unacknowledged, N>,
+    /// Where the next turn begins to look.
+    turn: usize,
+}
+
+impl<const N: usize> Sending<N> {
+    pub(super) const fn new() -> Self {
+        Self { queue: Vec::new(), kept: Vec::new(), turn: 0 }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.queue.len().saturating_add(self.kept.len()) >= N
+    }
+
+    /// Appends a message; not if there is no room.
+    pub(super) fn push(&mut self, message: Outgoing) -> bool {
+        !self.is_full() && self.queue.push(message).is_ok()
+    }
+
+    pub(super) fn find(&mut self, handle: u64) -> Option<&mut Outgoing> {
+        self.queue.iter_mut().find(|message| message.handle == handle)
+    }
+
+    /// Forgets a message, sent or not.
+    pub(super) fn remove(&mut self, handle: u64) -> Option<Outgoing> {
+        if let Some(at) = self.queue.iter().position(|message| message.handle == handle) {
+            return Some(self.take(at));
+        }
+        let at = self.kept.iter().position(|kept| kept.message.handle == handle)?;
+        Some(self.kept.swap_remove(at).message)
+    }
+
+    fn take(&mut self, at: usize) -> Outgoing {
+        if at < self.turn {
+            self.turn = self.turn.saturating_sub(1);
+        }
+        self.queue.remove(at)
+    }
+
+    /// The next message of which a frame can be sent, by turns: of each channel the oldest only.
+    pub(super) fn next(&mut self, now: Instant, chunks: bool) -> Option<&mut Outgoing> {
+        let len = self.queue.len();
+        let at =
+            (0..len).map(|step| self.turn.wrapping_add(step).checked_rem(len).unwrap_or(0)).find(|at| {
+                let Some((message, older)) = self.queue.get(..=*at).and_then(<[Outgoing]>::split_last) else {
+                    return false;
+                };
+                let ready = message.ended || (chunks && message.available > message.sent);
+                let due = message.not_before.is_none_or(|at| at <= now);
+                ready && due && older.iter().all(|other| other.channel != message.channel)
+            })?;
+        self.turn = at.wrapping_add(1);
+        self.queue.get_mut(at)
+    }
+
+    /// The last chunk of a message was given out.
+    pub(super) fn sent_whole(&mut self, handle: u64, deadline: Instant) {
+        let Some(at) = self.queue.iter().position(|message| message.handle == handle) else { return };
+        let message = self.take(at);
+        if message.reliable {
+            // There is room: both tables together have at most N.
+            let _ = self.kept.push(Unacknowledged { message, deadline });
+        }
+    }
+
+    /// The peer has a message. Its handle, if it waited for that.
+    pub(super) fn acked(&mut self, msg_id: u64) -> Option<u64> {
+        let at = self.kept.iter().position(|kept| kept.message.msg_id == msg_id)?;
+        Some(self.kept.swap_remove(at).message.handle)
+    }
+
+    /// The message with this number that waits for its ACK, taken out of those.
+    pub(super) fn take_kept(&mut self, msg_id: u64) -> Option<Outgoing> {
+        let at = self.kept.iter().position(|kept| kept.message.msg_id == msg_id)?;
+        Some(self.kept.swap_remove(at).message)
+    }
+
+    /// The next message whose ACK is overdue, taken out of those that wait.
+    pub(super) fn take_overdue(&mut self, now: Instant) -> Option<Outgoing> {
+        let at = self.kept.iter().position(|kept| kept.deadline <= now)?;
+        Some(self.kept.swap_remove(at).message)
+    }
+
+    /// Sends a message once more, not before `at`.
+    pub(super) fn again(&mut self, mut message: Outgoing, at: Instant) {
+        message.sent = 0;
+        message.attempt = message.attempt.saturating_add(1);
+        message.not_before = Some(at);
+        // There is room: it was in one of the tables just now.
+        let _ = self.queue.push(message);
+    }
+
+    /// Times that have come hold nothing up any more.
+    pub(super) fn wake(&mut self, now: Instant) {
+        for message in &mut self.queue {
+            message.not_before = message.not_before.filter(|at| *at > now);
+        }
+    }
+
+    /// When something becomes due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let waiting = self.queue.iter().filter_map(|message| message.not_before);
+        waiting.chain(self.kept.iter().map(|kept| kept.deadline)).min()
+    }
+
+    /// Whether nothing is to be sent, and nothing waits for an ACK.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.kept.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+        self.kept.clear();
+    }
+}

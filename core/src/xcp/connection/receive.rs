@@ -1,0 +1,263 @@
+//! What a frame is, and what a control frame does.
+
+use super::super::control::{Ack, Nack, Ping};
+use super::super::decoder::{Piece, len};
+use super::super::frame::FRAMING;
+use super::super::header;
+use super::super::numbers::{ErrorCode, Flags, MsgType};
+use super::assembly::header_hash;
+use super::{Answer, CloseReason, Connection, Event, FAILED_OPENINGS, Phase, Protection, Route, SealedFrame};
+use crate::crc32c::Checksum;
+use crate::time::Instant;
+
+impl<C, P, const HEADER: usize, const CONTROL: usize, const MESSAGES: usize>
+    Connection<C, P, HEADER, CONTROL, MESSAGES>
+where
+    C: Checksum,
+    P: Protection,
+{
+    /// Takes bytes off the front of `input`, up to the end of the next event's.
+    ///
+    /// `None` if there is no event: either `input` is used up, or answers must be sent before more is taken, or the
+    /// connection is over.
+    pub fn handle_input<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Option<Event<'i>> {
+        while self.phase != Phase::Closed && self.has_room_for_answers() {
+            if let Some(place) = self.pending.take() {
+                if let Some(event) = self.place(now, place) {
+                    return Some(event);
+                }
+                continue;
+            }
+            let before = input.len();
+            let piece = match self.decoder.decode(input) {
+                Ok(Some(piece)) => piece,
+                Ok(None) => {
+                    self.heard(now, before);
+                    return None;
+                }
+                Err(error) => return Some(self.fail(CloseReason::Frame(error))),
+            };
+            self.heard(now, before);
+            let event = match piece {
+                Piece::Head { version, flags, payload_len } => self.head(now, version, flags, payload_len),
+                Piece::Payload(bytes) => match self.route {
+                    Route::Message { message, .. } => {
+                        self.assemblies.touch(now, message);
+                        return Some(Event::Chunk { message, bytes });
+                    }
+                    Route::Control => {
+                        if self.control.extend_from_slice(bytes).is_err() {
+                            self.route = Route::LongControl;
+                        }
+                        None
+                    }
+                    Route::LongControl | Route::Discard { .. } => None,
+                },
+                Piece::End { computed, trailer } => self.end(now, computed, trailer),
+            };
+            if event.is_some() {
+                return event;
+            }
+        }
+        None
+    }
+
+    /// Whether [`handle_input`](Self::handle_input) takes anything now.
+    pub fn takes_input(&self) -> bool {
+        self.phase != Phase::Closed && self.has_room_for_answers()
+    }
+
+    /// The transport will bring nothing more.
+    pub fn handle_eof(&mut self) -> Option<Event<'static>> {
+        let reason = match self.phase {
+            Phase::Closed => return None,
+            Phase::Handshake { .. } if self.last_received.is_none() => CloseReason::NotAnswered,
+            _ if !self.decoder.is_between_frames() => CloseReason::Truncated,
+            Phase::Handshake { .. } => CloseReason::NotAnswered,
+            Phase::Open => CloseReason::Peer,
+        };
+        Some(self.fail(reason))
+    }
+
+    /// One frame leads to two answers at most, and a PONG takes its body from the buffer of the next PING.
+    fn has_room_for_answers(&self) -> bool {
+        self.answers.len().saturating_add(2) < self.answers.capacity() && !self.control_in_use
+    }
+
+    fn heard(&mut self, now: Instant, before: usize) {
+        if before > 0 {
+            self.last_received = Some(now);
+            self.asked = None;
+        }
+    }
+
+    /// A frame begins. Its header decides what becomes of its payload.
+    fn head(&mut self, now: Instant, version: u8, flags: Flags, payload_len: u64) -> Option<Event<'static>> {
+        self.control.clear();
+        (self.flags, self.payload_len) = (flags, payload_len);
+        if version >> 4 > 0 {
+            let (major, minor) = (version >> 4, version & 0xF);
+            self.nack(0, ErrorCode::ERR_VERSION_UNSUPPORTED);
+            return Some(self.fail(CloseReason::Version { major, minor }));
+        }
+        let opening = matches!(self.phase, Phase::Handshake { .. });
+        match header::read(self.decoder.header(), self.dialect.numbering) {
+            Ok((_, header)) => self.header = header,
+            Err(error) if opening || self.dialect.is_strict() => {
+                return Some(self.fail(CloseReason::Header(error)));
+            }
+            // The frame's length is known, and so is where the next one begins.
+            Err(_) => {
+                self.nack(0, ErrorCode::ERR_MALFORMED);
+                self.route = Route::Discard { duplicate: None };
+                return self.bound_frame(payload_len);
+            }
+        }
+        if let Some(closed) = self.bound_frame(payload_len) {
+            return Some(closed);
+        }
+        let is_hello = matches!(self.header.msg_type, MsgType::HELLO | MsgType::CAPS);
+        if opening {
+            self.route = Route::Control;
+            // A NACK before the answer says that the version is not spoken.
+            let refusal = self.config.side == super::Side::Client && self.header.msg_type == MsgType::NACK;
+            if !is_hello && !refusal {
+                let found = self.header.msg_type;
+                return Some(self.fail(CloseReason::NotHello { found }));
+            }
+            return None;
+        }
+        match self.header.msg_type {
+            // Said twice, it changes nothing.
+            MsgType::HELLO | MsgType::CAPS => self.route = Route::Discard { duplicate: None },
+            MsgType::ACK | MsgType::NACK | MsgType::PING | MsgType::PONG => self.route = Route::Control,
+            _ => return self.message_frame(now),
+        }
+        None
+    }
+
+    /// The frame must not be longer than was offered: to skip it would mean to read it.
+    fn bound_frame(&mut self, payload_len: u64) -> Option<Event<'static>> {
+        let opening = matches!(self.phase, Phase::Handshake { .. });
+        let strict = self.dialect.is_strict() || opening;
+        let limit = if strict {
+            self.config.max_frame.max(self.config.max_frame_strict)
+        } else {
+            self.config.max_frame
+        };
+        let limit = u64::from(limit);
+        let around = len(self.decoder.header()).saturating_add(u64::try_from(FRAMING).unwrap_or(u64::MAX));
+        let frame = payload_len.saturating_add(around);
+        if frame <= limit {
+            return None;
+        }
+        if !opening {
+            self.nack(self.header.msg_id, ErrorCode::ERR_MESSAGE_TOO_LARGE);
+        }
+        Some(self.fail(CloseReason::FrameTooLong { len: frame, limit }))
+    }
+
+    /// A frame is over.
+    fn end(&mut self, now: Instant, computed: u32, trailer: [u8; 4]) -> Option<Event<'static>> {
+        if matches!(self.phase, Phase::Handshake { .. }) {
+            if self.route == Route::LongControl {
+                let len = self.payload_len;
+                return Some(self.fail(CloseReason::BadHello { len }));
+            }
+            return Some(self.first_frame(now, computed, trailer));
+        }
+        let found = self.dialect.crc.read(trailer);
+        if found != computed {
+            return self.damaged(now, computed, found);
+        }
+        match self.route {
+            Route::Control => self.control_frame(now),
+            Route::LongControl => {
+                self.nack(self.header.msg_id, ErrorCode::ERR_MESSAGE_TOO_LARGE);
+                None
+            }
+            Route::Discard { duplicate: None } => None,
+            Route::Discard { duplicate: Some(message) } => {
+                // It was accepted before, and perhaps the ACK was lost.
+                self.acknowledge(message.msg_id);
+                None
+            }
+            Route::Message { message, more } => {
+                if !more {
+                    self.assemblies.finish(message);
+                }
+                Some(Event::Verified { message, complete: !more })
+            }
+        }
+    }
+
+    /// The payload is not what was sent.
+    fn damaged(&mut self, now: Instant, computed: u32, found: u32) -> Option<Event<'static>> {
+        if self.dialect.is_strict() {
+            return Some(self.fail(CloseReason::Checksum { computed, found }));
+        }
+        self.nack(self.header.msg_id, ErrorCode::ERR_CRC_MISMATCH);
+        match self.route {
+            Route::Message { message, more } => {
+                if more {
+                    self.assemblies.refuse(now, message);
+                } else {
+                    self.assemblies.finish(message);
+                }
+                Some(Event::Dropped { message, code: ErrorCode::ERR_CRC_MISMATCH })
+            }
+            _ => None,
+        }
+    }
+
+    /// A control frame came whole, and its checksum is right.
+    fn control_frame(&mut self, now: Instant) -> Option<Event<'static>> {
+        if self.protection.is_on() {
+            let frame = SealedFrame {
+                flags: self.flags,
+                header: self.decoder.header(),
+                msg_id: self.header.msg_id,
+                channel: self.header.channel,
+            };
+            let opened = match self.flags.contains(Flags::CRYPT) {
+                true => self.protection.open(frame, &mut self.control),
+                false => None,
+            };
+            let Some(len) = opened else { return self.not_opened(self.header.msg_id) };
+            self.control.truncate(len);
+        } else if self.flags.contains(Flags::CRYPT) {
+            return self.not_opened(self.header.msg_id);
+        }
+        let codec = self.header.codec;
+        match self.header.msg_type {
+            MsgType::PING => {
+                self.control_in_use = true;
+                self.answer(Answer::Pong { reply_to: self.header.msg_id, codec });
+                None
+            }
+            MsgType::PONG => Ping::read(codec, &self.control).map(|Ping { nonce }| Event::Pong { nonce }),
+            MsgType::ACK => {
+                let msg_id = Ack::read(codec, &self.control).ok()?.msg_id;
+                self.sending.acked(msg_id).map(|_| Event::Acked { msg_id })
+            }
+            MsgType::NACK => {
+                let nack = Nack::read(codec, &self.control).ok()?;
+                self.nacked(now, nack)
+            }
+            _ => None,
+        }
+    }
+
+    /// A sealed body did not open: the peer is told no more than that, and not often.
+    pub(super) fn not_opened(&mut self, msg_id: u64) -> Option<Event<'static>> {
+        self.failed_openings = self.failed_openings.saturating_add(1);
+        self.nack(msg_id, ErrorCode::ERR_AUTHENTICATION_FAILED);
+        let count = self.failed_openings;
+        (count >= FAILED_OPENINGS).then(|| self.fail(CloseReason::Authentication { count }))
+    }
+
+    /// What the chunks of the current message have in common.
+    pub(super) fn header_hash(&self) -> u64 {
+        header_hash(self.decoder.header(), self.flags)
+    }
+}

@@ -1,0 +1,1 @@
+//! Two ends of a connection against each other, on virtual time.
