@@ -168,7 +168,7 @@ mod tests {
         let mut out = vec![0; words.len() * 10];
         let mut packer = Packer::new(&mut out);
         words.iter().for_each(|word| packer.word(u64::from_le_bytes(*word)));
-        let len = packer.finish().unwrap();
+        let len = packer.finish().expect("10 bytes are enough for a word");
         out.truncate(len);
         out
     }

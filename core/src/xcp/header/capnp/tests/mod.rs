@@ -1,4 +1,5 @@
 //! The Cap'n Proto header against golden bytes, itself, messages built by hand, and hostile ones.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::string::String;
 use std::vec;

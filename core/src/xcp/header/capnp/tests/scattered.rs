@@ -30,7 +30,7 @@ impl Scattered<'_> {
 
     /// Makes the word at `from` a pointer to `to`: `kind` is that pointer with an offset of 0.
     fn point(&mut self, from: Place, to: Place, kind: u64) {
-        let near = |from: usize| kind | offset(to.1 as i64 - from as i64 - 1) << 2;
+        let near = |from: usize| kind | (to.1.wrapping_sub(from + 1) as u64 & 0x3FFF_FFFF) << 2;
         let way = self.choose(3);
         self.segments[from.0][from.1] = if way == 0 {
             let pad = self.place(&[far(to.0, to.1, false), kind]);
