@@ -26,10 +26,10 @@ pub enum HeaderError {
         /// Bytes that there are.
         len: usize,
     },
-    /// The bytes break a rule of the format.
-    #[error("byte {at} of the header: {what}")]
+    /// The bytes break a rule of the format, or are not what must stand there.
+    #[error("malformed header at byte {at}: {what}")]
     Malformed {
-        /// The rule, as it was broken.
+        /// What is wrong, or what should be there.
         what: &'static str,
         /// Where.
         at: usize,
@@ -61,12 +61,6 @@ pub enum HeaderError {
         segments: u64,
         /// Segments that are read at most.
         limit: u64,
-    },
-    /// Values lie inside of each other deeper than is read.
-    #[error("values in more than {limit} others")]
-    TooDeep {
-        /// Levels that are read.
-        limit: usize,
     },
     /// Reading would take more work than a header is worth: few bytes can say that they are many.
     #[error("{words} more words, where {left} of {limit} are left to read")]

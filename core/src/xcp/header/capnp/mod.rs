@@ -82,7 +82,7 @@ pub fn write_packed(
 /// - [`HeaderError::OutOfBounds`], [`HeaderError::NoSegment`] if a pointer leads out of it;
 /// - [`HeaderError::TooManySegments`], [`HeaderError::TooMuch`] beyond [`SEGMENT_LIMIT`] and [`WORD_LIMIT`];
 /// - [`HeaderError::Tags`] if the tags have no room in a [`FrameHeader`];
-/// - [`HeaderError::Hash`] if a schema's hash has neither 16 bytes nor none.
+/// - [`HeaderError::Hash`] if a schema's hash is not zero and has not 16 bytes.
 pub fn read(bytes: &[u8], numbering: Numbering) -> Result<FrameHeader, HeaderError> {
     read::header(bytes, numbering)
 }

@@ -206,7 +206,7 @@ impl<'a> Message<'a> {
             }
             // Data and no pointers: a tag has no field there, only an existence.
             (size, count) => {
-                let bits = if size == VOID { 0 } else { 4_u64.wrapping_shl(size) };
+                let bits = if size == VOID { 0 } else { 2_u64.wrapping_shl(size) };
                 let words = u64::from(count).saturating_mul(bits).div_ceil(64);
                 segment.words(start, words)?;
                 self.spend(u64::from(count))?;

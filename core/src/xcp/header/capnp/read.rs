@@ -84,13 +84,12 @@ fn schema_key<'a>(message: &mut Message<'a>, pointer: Pointer<'a>) -> Result<Opt
     Ok((key != SchemaKey::default()).then_some(key))
 }
 
-/// A schema's hash; `None` if it is of no bytes or of zeros.
+/// A schema's hash; `None` if it is of no bytes, or of zeros however many.
 fn hash(bytes: &[u8]) -> Result<Option<[u8; 16]>, HeaderError> {
-    if bytes.is_empty() {
+    if bytes.iter().all(|byte| *byte == 0) {
         return Ok(None);
     }
-    let hash = <[u8; 16]>::try_from(bytes).map_err(|_| HeaderError::Hash { len: bytes.len() })?;
-    Ok((hash != [0; 16]).then_some(hash))
+    <[u8; 16]>::try_from(bytes).map(Some).map_err(|_| HeaderError::Hash { len: bytes.len() })
 }
 
 /// A text field of a tag; empty if it is null.
