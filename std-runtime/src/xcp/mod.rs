@@ -2,4 +2,8 @@
 
 pub mod compress;
 pub mod decompress;
+pub mod keys;
+mod order;
+pub mod psk;
+pub mod seal;
 mod zstd_frame;
