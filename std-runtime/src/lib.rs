@@ -32,6 +32,8 @@
 mod error;
 pub mod hqq;
 mod os;
+#[cfg(feature = "xcp")]
+pub mod xcp;
 pub mod zerobuffer;
 
 pub use error::{Error, ErrorKind, Result};
