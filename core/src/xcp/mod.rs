@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `numbers` | what the numbers are |
 //! | `dialect` | where the specification and its Python implementation differ |
+//! | `tensor`, `mixed_latent` | what stands in front of one tensor's elements, and how several stand in one body |
 //! | `header`, `tags` | what a frame's header says, in Cap'n Proto, packed Cap'n Proto and JSON |
 //! | `control` | what the bodies of HELLO, CAPS, ACK, NACK, PING and CLARIFY say |
 //!
@@ -18,10 +19,13 @@
 
 pub mod dialect;
 pub mod header;
+pub mod mixed_latent;
 pub mod numbers;
 pub mod tags;
+pub mod tensor;
 
 pub use dialect::{CrcOrder, Dialect, HeaderFormat, Numbering};
 pub use header::{FrameHeader, SchemaKey};
 pub use numbers::{CodecId, ErrorCode, Flags, KindId, MsgType};
 pub use tags::{Tags, TagsFull};
+pub use tensor::{TensorError, TensorHeader, TensorType};
