@@ -29,9 +29,13 @@
 //! `strait-core`, which needs neither std nor an allocator.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "xcp")]
+pub mod codec;
 mod error;
 pub mod hqq;
 mod os;
+#[cfg(feature = "xcp")]
+pub mod xcp;
 pub mod zerobuffer;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,5 @@
+//! XCP v0.2 for programs: ethers and their schemas. Bodies are read and written by [`codec`](crate::codec).
+
+pub mod ether;
+
+pub use ether::{Attachment, Ether, EtherError};
