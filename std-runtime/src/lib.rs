@@ -29,6 +29,8 @@
 //! `strait-core`, which needs neither std nor an allocator.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "xcp")]
+pub mod codec;
 mod error;
 pub mod hqq;
 mod os;

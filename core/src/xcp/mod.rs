@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `numbers` | what the numbers are |
 //! | `dialect` | where the specification and its Python implementation differ |
+//! | `tensor`, `mixed_latent` | what stands in front of one tensor's elements, and how several stand in one body |
 //! | `header`, `tags` | what a frame's header says, in Cap'n Proto, packed Cap'n Proto and JSON |
 //! | `frame` | what stands around header and payload |
 //! | `decoder` | which part of a frame the next bytes are |
@@ -27,12 +28,15 @@ pub mod dialect;
 pub mod frame;
 pub mod header;
 mod json;
+pub mod mixed_latent;
 pub mod numbers;
 mod sink;
 pub mod tags;
+pub mod tensor;
 
 pub use dialect::{CrcOrder, Dialect, HeaderFormat, Numbering};
 pub use header::{FrameHeader, HeaderError, SchemaKey};
 pub use json::{JsonError, JsonFault};
 pub use numbers::{CodecId, ErrorCode, Flags, KindId, MsgType};
 pub use tags::{Tags, TagsFull};
+pub use tensor::{TensorError, TensorHeader, TensorType};
