@@ -103,7 +103,7 @@ impl Engine {
             inbound.stream = Some(Streamed { pipe: pipe.clone(), unpack });
             let body = Body::Stream(pipe.clone());
             let delivered = Message::new(inbound.header.clone(), body, self.registry.clone(), self.options.max_message);
-            self.streams.push((message, pipe));
+            self.streams.push(pipe);
             self.deliver(delivered);
         }
         let Some(inbound) = self.inbound.get_mut(&message) else { return };
@@ -132,7 +132,7 @@ impl Engine {
         let mut body = inbound.data.split();
         if inbound.flags.contains(Flags::CRYPT) {
             let guard = self.core.protection_mut();
-            if guard.open_message(&inbound.header, &inbound.raw, inbound.flags, &mut body).is_err() {
+            if !guard.open_message(&inbound.header, &inbound.raw, inbound.flags, &mut body) {
                 return self.refuse(now, message, ErrorCode::ERR_AUTHENTICATION_FAILED);
             }
         }
@@ -209,7 +209,10 @@ fn pass_on(stream: &mut Streamed, data: &Bytes, complete: bool) -> Result<(), De
 
 /// What a peer is told whose message cannot be unpacked.
 fn code_of(error: &DecompressError) -> ErrorCode {
-    error.code()
+    match error {
+        DecompressError::TooLong { .. } | DecompressError::Window { .. } => ErrorCode::ERR_MESSAGE_TOO_LARGE,
+        _ => ErrorCode::ERR_MALFORMED,
+    }
 }
 
 fn exceeds(held: usize, more: usize, limit: u64) -> bool {

@@ -12,24 +12,25 @@ mod queue;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
 use strait_core::time::Instant;
 use strait_core::xcp::connection::{
-    Agreed, CloseReason, Connection, Event, Knobs, MessageKey, SendError, Side, Transmit,
+    Agreed, CloseReason, Connection, Event, Knobs, MessageKey, Protection as _, SendError, Side, Transmit,
 };
 use strait_core::xcp::{Dialect, ErrorCode, Flags, FrameHeader};
 
 pub(crate) use inbound::Inbound;
-pub(crate) use outbound::Outgoing;
+pub(crate) use outbound::{Outgoing, Room};
 pub(crate) use pipe::{Pipe, Pull};
-pub(crate) use queue::WriteQueue;
+pub(crate) use queue::{SLICES, WriteQueue};
 
 use super::compress::Compressor;
 use super::decompress::{Decompressor, Limits};
 use super::message::{Body, Message};
-use super::options::{KeySource, Options};
+use super::options::Options;
 use super::BadOption;
 use crate::codec::Registry;
 use checksum::HardwareCrc;
@@ -80,7 +81,7 @@ pub(crate) struct Engine {
     compressor: Compressor,
     decompressor: Decompressor,
     /// Pipes that hold more than they may: nothing is read until they are emptied.
-    streams: Vec<(MessageKey, Arc<Pipe>)>,
+    streams: Vec<Arc<Pipe>>,
     control: Vec<u8>,
     next_channel: u32,
 }
@@ -89,8 +90,6 @@ pub(crate) struct Engine {
 struct Transcript {
     sent: Vec<u8>,
     received: Vec<u8>,
-    /// Bytes sent before the keys can be made.
-    complete: bool,
 }
 
 impl Engine {
@@ -101,7 +100,8 @@ impl Engine {
         exported: Option<[u8; 32]>,
         now: Instant,
     ) -> Result<Self, BadOption> {
-        if matches!(options.key, KeySource::TlsExporter) && exported.is_none() {
+        #[cfg(feature = "xcp-tls")]
+        if matches!(options.key, super::options::KeySource::TlsExporter) && exported.is_none() {
             return Err(BadOption::NoTls);
         }
         let config = options.config(side, knobs)?;
@@ -109,7 +109,7 @@ impl Engine {
         Ok(Self {
             core: Box::new(Core::new(config, Guard::default(), now)),
             options: options.clone(),
-            registry: options.registry.clone(),
+            registry: options.registry_for(Dialect::SPEC),
             exported,
             transcript: Some(Transcript::default()),
             inbound: HashMap::new(),
@@ -191,10 +191,15 @@ impl Engine {
     }
 
     /// Whether input may be handed in: no stream holds more than it may. `waker` learns when that changes.
-    pub(crate) fn may_read(&mut self) -> bool {
+    pub(crate) fn may_read(&mut self, waker: Option<&Waker>) -> bool {
         let most = self.options.max_queued;
-        self.streams.retain(|(_, pipe)| !pipe.is_over());
-        self.streams.iter().all(|(_, pipe)| pipe.len() < most)
+        self.streams.retain(|pipe| !pipe.is_over());
+        self.streams.iter().all(|pipe| {
+            if let Some(waker) = waker {
+                pipe.set_driver(waker);
+            }
+            pipe.len() < most
+        })
     }
 
     /// Takes input; how many bytes of it. Fewer than there are if answers must be sent before.
@@ -273,7 +278,7 @@ impl Engine {
         for (_, inbound) in self.inbound.drain() {
             inbound.close();
         }
-        for (_, pipe) in self.streams.drain(..) {
+        for pipe in self.streams.drain(..) {
             pipe.fail(None);
         }
         for (_, outbound) in self.outbound.drain() {
@@ -284,7 +289,7 @@ impl Engine {
 
     /// Gives a message its place, seals it if that was agreed on, and hands it to core.
     pub(crate) fn submit(&mut self, header: &mut FrameHeader, outgoing: Outgoing) -> Result<Submitted, SendError> {
-        let sealed = self.core.protection_mut().seals();
+        let sealed = self.core.protection_mut().is_on();
         let mut flags = if outgoing.compressed { Flags::COMP } else { Flags::NONE };
         if sealed {
             flags = flags.union(Flags::CRYPT);
@@ -293,17 +298,20 @@ impl Engine {
         let begun = self.core.begin(header, flags, &mut bytes)?;
         let header_bytes = &bytes[..begun.header_len];
         let body = match outgoing.body {
-            Some(body) if sealed => {
-                match self.core.protection_mut().seal_message(header, header_bytes, flags, &body) {
-                    Ok(body) => Some(body),
-                    Err(error) => {
-                        self.core.cancel(begun.handle);
-                        tracing::warn!(%error, "a message cannot be sealed");
-                        return Err(SendError::MustBeSealed);
-                    }
+            Some(body) => match self.core.protection_mut().seal_message(header, header_bytes, flags, body) {
+                Ok(body) => Some(body),
+                Err(error) => {
+                    self.core.cancel(begun.handle);
+                    tracing::warn!(%error, "a message cannot be sealed");
+                    return Err(SendError::MustBeSealed);
                 }
+            },
+            // It cannot be sealed before all of it is there.
+            None if sealed => {
+                self.core.cancel(begun.handle);
+                return Err(SendError::MustBeSealed);
             }
-            body => body,
+            None => None,
         };
         let whole = body.as_ref().map(|body| len(body.len()));
         let outbound = Outbound::new(header_bytes, begun.msg_id, body, outgoing.room);
@@ -382,7 +390,8 @@ impl Engine {
         let side = self.core.config().side;
         let (ours, theirs) = (self.core.config().crypt.clone(), self.core.agreed().and_then(|a| a.crypt.clone()));
         let (Some(ours), Some(theirs)) = (ours, theirs) else { return };
-        let guard = Guard::derive(&self.options.key, self.exported, side, &ours, &theirs, &transcript.sent, &transcript.received);
+        let frames = (transcript.sent.as_slice(), transcript.received.as_slice());
+        let guard = Guard::derive(&self.options.key, self.exported, side, (&ours, &theirs), frames);
         match guard {
             Some(guard) => *self.core.protection_mut() = guard,
             None => {
