@@ -6,4 +6,6 @@ pub mod keys;
 mod order;
 pub mod psk;
 pub mod seal;
+#[cfg(feature = "xcp-tls")]
+pub mod tls;
 mod zstd_frame;
