@@ -74,7 +74,8 @@ fn host_and_port(text: &str) -> Result<(String, u16), &'static str> {
     if host.is_empty() {
         return Err("the host is missing");
     }
-    let port = port.map_or(Ok(DEFAULT_PORT), |port| port.parse().map_err(|_| "the port is no number up to 65535"))?;
+    let port =
+        port.map_or(Ok(DEFAULT_PORT), |port| port.parse().map_err(|_| "the port is no number up to 65535"))?;
     Ok((host.to_owned(), port))
 }
 
@@ -85,7 +86,11 @@ impl fmt::Display for Address {
             Self::Tcp { host, port } => ("tcp", host, port),
             Self::Tls { host, port } => ("tls", host, port),
         };
-        if host.contains(':') { write!(f, "{scheme}://[{host}]:{port}") } else { write!(f, "{scheme}://{host}:{port}") }
+        if host.contains(':') {
+            write!(f, "{scheme}://[{host}]:{port}")
+        } else {
+            write!(f, "{scheme}://{host}:{port}")
+        }
     }
 }
 

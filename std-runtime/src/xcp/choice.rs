@@ -45,7 +45,8 @@ pub(crate) fn choose(
     }
     let binary = agreed.iter().copied().find(|codec| *codec != CodecId::JSON && carries(*codec));
     binary.or(json.then_some(CodecId::JSON)).ok_or_else(|| {
-        refusal.unwrap_or(EncodeError::Unsupported { codec: agreed.first().copied().unwrap_or(CodecId::JSON) })
+        refusal
+            .unwrap_or(EncodeError::Unsupported { codec: agreed.first().copied().unwrap_or(CodecId::JSON) })
     })
 }
 
@@ -75,10 +76,14 @@ fn take(value: &Value, left: &mut usize) {
         Value::Number(_) => 8,
         Value::String(text) => text.len() + 2,
         Value::Array(values) => {
-            values.iter().take_while(|value| {
-                take(value, left);
-                *left > 0
-            }).count() + 2
+            values
+                .iter()
+                .take_while(|value| {
+                    take(value, left);
+                    *left > 0
+                })
+                .count()
+                + 2
         }
         Value::Object(map) => {
             let keys = map.iter().take_while(|(key, value)| {

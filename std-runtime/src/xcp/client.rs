@@ -80,7 +80,9 @@ impl Options {
                 Ok((Transport::Tls(Box::new(stream.into())), Some(Arc::new(exported))))
             }
             #[cfg(not(feature = "xcp-tls"))]
-            Address::Tls { .. } => Err(BadOption::NotHere { what: "TLS sockets without the feature xcp-tls" }.into()),
+            Address::Tls { .. } => {
+                Err(BadOption::NotHere { what: "TLS sockets without the feature xcp-tls" }.into())
+            }
         }
     }
 }

@@ -6,18 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use strait_core::xcp::connection::{Agreed, CloseReason, SendError as NotSent, Side};
+use strait_core::xcp::connection::{Agreed, CloseReason, SendError as NotSent};
 use strait_core::xcp::control::Clarify;
 use strait_core::xcp::{CodecId, Dialect, ErrorCode, FrameHeader, KindId, MsgType, SchemaKey, Tags};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use super::engine::{Outgoing, Submitted};
+use super::Ether;
+use super::engine::{Outgoing, Room, Submitted};
 use super::error::{BodyError, RequestError, SendError};
-use super::message::{Body, Message};
-use super::shared::{Outcome, Shared};
+use super::message::Message;
+use super::shared::{Outcome, Shared, State};
 use super::stream::BodyWriter;
-use super::{Ether, OCTETS};
-use crate::codec::EncodeError;
 
 /// The channel of messages that do not name one.
 pub const DEFAULT_CHANNEL: u32 = 1;
@@ -229,9 +228,10 @@ impl Connection {
     pub(super) async fn submit(
         &self,
         header: &mut FrameHeader,
-        body: Option<(Bytes, bool)>,
-        room: Option<Arc<dyn super::engine::Room>>,
-        mut registered: impl FnMut(&mut super::shared::State, Submitted),
+        body: Option<Bytes>,
+        compressed: bool,
+        room: Option<Arc<dyn Room>>,
+        mut registered: impl FnMut(&mut State, Submitted),
     ) -> Result<Submitted, SendError> {
         loop {
             let waiting = self.shared().room.notified();
@@ -246,8 +246,7 @@ impl Connection {
                 let limit = state.engine.options().max_queued;
                 // One message always goes, however long it is.
                 if held == 0 || held < limit {
-                    let (bytes, compressed) = body.clone().map_or((None, false), |(bytes, packed)| (Some(bytes), packed));
-                    let outgoing = Outgoing { body: bytes, compressed, room: room.clone() };
+                    let outgoing = Outgoing { body: body.clone(), compressed, room: room.clone() };
                     match state.engine.submit(header, outgoing) {
                         Ok(submitted) => {
                             registered(&mut state, submitted);
@@ -263,7 +262,34 @@ impl Connection {
         }
     }
 
-    pub(super) fn with_state<T>(&self, f: impl FnOnce(&mut super::shared::State) -> T) -> T {
+    /// Gives a message its place whose bytes follow.
+    pub(super) async fn submit_stream(
+        &self,
+        header: &mut FrameHeader,
+        packed: bool,
+        room: Arc<dyn Room>,
+    ) -> Result<Submitted, SendError> {
+        self.submit(header, None, packed, Some(room), |_, _| {}).await
+    }
+
+    /// Ends when the connection does; not a handle that keeps it open.
+    pub(super) fn watch(&self) -> impl Future<Output = ()> + use<> {
+        let shared = Arc::downgrade(self.shared());
+        async move {
+            loop {
+                let Some(shared) = shared.upgrade() else { return };
+                let changed = shared.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if shared.lock().reason.is_some() {
+                    return;
+                }
+                changed.await;
+            }
+        }
+    }
+
+    pub(super) fn with_state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
         f(&mut self.shared().lock())
     }
 
@@ -387,7 +413,8 @@ impl Send {
             }
             Payload::Ether(ether) => {
                 let (registry, agreed, options) = self.connection.with_state(|state| {
-                    let agreed = state.engine.agreed().map(|agreed| agreed.codecs.clone()).unwrap_or_default();
+                    let agreed =
+                        state.engine.agreed().map(|agreed| agreed.codecs.clone()).unwrap_or_default();
                     (state.engine.registry().clone(), agreed, state.engine.options().clone())
                 });
                 let codec = match self.codec {
@@ -421,12 +448,12 @@ impl Send {
     }
 
     async fn run(mut self) -> Result<u64, SendError> {
-        let body = self.prepare()?;
+        let (body, packed) = self.prepare()?;
         let waits = self.acknowledged && !self.connection.dialect().is_strict();
         let mut receiver = None;
         let submitted = self
             .connection
-            .submit(&mut self.header, Some(body), None, |state, submitted| {
+            .submit(&mut self.header, Some(body), packed, None, |state, submitted| {
                 if waits {
                     let (sender, ack) = oneshot::channel();
                     state.acks.insert(submitted.msg_id, sender);
@@ -507,14 +534,15 @@ impl Request {
 
     async fn run(self) -> Result<Message, RequestError> {
         let Self { mut send, timeout } = self;
-        let after = timeout.unwrap_or_else(|| send.connection.with_state(|state| state.engine.options().request_timeout));
+        let after = timeout
+            .unwrap_or_else(|| send.connection.with_state(|state| state.engine.options().request_timeout));
         let connection = send.connection.clone();
-        let body = send.prepare()?;
+        let (body, packed) = send.prepare()?;
         let mut waiting = None;
         let answer = async {
             let mut receiver = None;
             connection
-                .submit(&mut send.header, Some(body), None, |state, submitted| {
+                .submit(&mut send.header, Some(body), packed, None, |state, submitted| {
                     let (request, answer) = state.expect(submitted.msg_id);
                     waiting = Some(Waiting { connection: &connection, request });
                     receiver = Some(answer);
@@ -530,7 +558,9 @@ impl Request {
         match outcome {
             Ok(Outcome::Answer(message)) => Ok(message),
             Ok(Outcome::Nack { code, retry_after }) => Err(RequestError::Nack { code, retry_after }),
-            Ok(Outcome::Acked | Outcome::Unacknowledged) => Err(RequestError::Send(SendError::Unacknowledged)),
+            Ok(Outcome::Acked | Outcome::Unacknowledged) => {
+                Err(RequestError::Send(SendError::Unacknowledged))
+            }
             Err(_) => Err(RequestError::Closed { reason: connection.reason() }),
         }
     }

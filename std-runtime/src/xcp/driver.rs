@@ -72,7 +72,7 @@ where
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> io::Result<bool> {
         let mut moved = false;
         while !self.queue.is_empty() {
-            let mut slices = [const { IoSlice::new(&[]) }; super::engine::SLICES];
+            let mut slices = [IoSlice::new(&[]); super::engine::SLICES];
             let count = self.queue.slices(&mut slices);
             match Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..count]) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -187,9 +187,8 @@ where
                 let _ = ready!(Pin::new(&mut this.io).poll_shutdown(cx));
                 return Poll::Ready(());
             }
-            if this.stalled.is_some_and(|since| {
-                this.shared.now() >= since.saturating_add(this.write_timeout)
-            }) {
+            if this.stalled.is_some_and(|since| this.shared.now() >= since.saturating_add(this.write_timeout))
+            {
                 tracing::debug!(peer = %this.shared.peer, "the peer takes nothing");
                 this.shared.lost();
                 return Poll::Ready(());

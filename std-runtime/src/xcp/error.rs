@@ -62,6 +62,10 @@ pub enum ConnectError {
     /// The options cannot be.
     #[error(transparent)]
     Option(#[from] BadOption),
+    /// TLS cannot be spoken as it is set up.
+    #[cfg(feature = "xcp-tls")]
+    #[error(transparent)]
+    Tls(#[from] super::tls::TlsError),
     /// The server cannot be reached, or the port cannot be listened on.
     #[error("{address}: {source}")]
     Io {
@@ -112,6 +116,12 @@ pub enum SendError {
     /// The peer did not acknowledge it, however often it was sent.
     #[error("never acknowledged")]
     Unacknowledged,
+    /// The body cannot be compressed.
+    #[error(transparent)]
+    Compress(#[from] super::compress::CompressError),
+    /// The peer refused it while it was being written.
+    #[error("refused by the peer while it was being written")]
+    Refused,
     /// The connection is over.
     #[error("the connection is over: {reason}")]
     Closed {
@@ -172,6 +182,9 @@ pub enum BodyError {
         /// What the peer was told.
         code: ErrorCode,
     },
+    /// It cannot be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] super::decompress::DecompressError),
     /// It is longer than is held.
     #[error("a message of more than {limit} bytes")]
     TooLarge {

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use strait_core::xcp::connection::MessageKey;
-use strait_core::xcp::{CodecId, ErrorCode, FrameHeader, MsgType, SchemaKey, Tags};
+use strait_core::xcp::{CodecId, FrameHeader, MsgType, SchemaKey, Tags};
 
 use super::engine::Pipe;
+use super::unpack::Unpack;
 use super::{Ether, OCTETS};
 use crate::codec::{DecodeContext, DecodeError, DecodeLimits, Registry};
 
 /// The body of a message: whole, or as it comes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum Body {
     Whole(Bytes),
-    Stream(Arc<Pipe>),
+    /// As it comes, compressed or not.
+    Stream(Arc<Pipe>, Option<Box<Unpack>>),
 }
 
 /// A message that came, unpacked and opened.
@@ -73,15 +75,15 @@ impl Message {
 
     /// Whether its body is read as it comes.
     pub fn is_stream(&self) -> bool {
-        matches!(self.body, Body::Stream(_))
+        matches!(self.body, Body::Stream(..))
     }
 
     /// Its body as it was encoded; empty if it is read as it comes.
     pub fn body(&self) -> &Bytes {
-        const NONE: &Bytes = &Bytes::new();
+        static NONE: Bytes = Bytes::new();
         match &self.body {
             Body::Whole(bytes) => bytes,
-            Body::Stream(_) => NONE,
+            Body::Stream(..) => &NONE,
         }
     }
 
@@ -103,9 +105,10 @@ impl Message {
         MessageKey { channel: self.channel(), msg_id: self.id() }
     }
 
-    pub(crate) fn pipe(&self) -> Option<&Arc<Pipe>> {
-        match &self.body {
-            Body::Stream(pipe) => Some(pipe),
+    /// What is read as it comes.
+    pub(crate) fn streamed(&mut self) -> Option<(&Pipe, Option<&mut Unpack>)> {
+        match &mut self.body {
+            Body::Stream(pipe, unpack) => Some((pipe, unpack.as_deref_mut())),
             Body::Whole(_) => None,
         }
     }
@@ -114,6 +117,14 @@ impl Message {
     pub(crate) fn with_body(mut self, body: Bytes) -> Self {
         self.body = Body::Whole(body);
         self
+    }
+
+    /// Takes the whole body, once.
+    pub(crate) fn take_body(&mut self) -> Option<Bytes> {
+        match &mut self.body {
+            Body::Whole(bytes) => Some(std::mem::take(bytes)),
+            Body::Stream(..) => None,
+        }
     }
 
     /// Bytes that it keeps in memory.
@@ -128,7 +139,7 @@ impl Message {
 
 impl Drop for Message {
     fn drop(&mut self) {
-        if let Body::Stream(pipe) = &self.body {
+        if let Body::Stream(pipe, _) = &self.body {
             pipe.abandon();
         }
     }
@@ -138,10 +149,5 @@ impl Drop for Message {
 fn octets(message: &Message) -> Ether {
     let media_type = message.tags().get(Tags::MEDIA_TYPE).unwrap_or("application/octet-stream");
     let id = message.tags().get("name").unwrap_or("body");
-    Ether::new("octets", 1).attach(super::Attachment::inline(id, media_type, message.body().clone()))
-}
-
-/// What a peer is told of a message that cannot be decoded.
-pub(crate) fn refusal(error: &DecodeError) -> ErrorCode {
-    error.code()
+    Ether::new("octets", 1).attach(super::Attachment::bytes(id, media_type, message.body().clone()))
 }

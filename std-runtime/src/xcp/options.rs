@@ -10,7 +10,7 @@ use strait_core::xcp::{CodecId, Dialect, Flags};
 
 use super::psk::Psk;
 use super::{BadOption, OCTETS};
-use crate::codec::{CodecPolicy, Registry, SizePolicy};
+use crate::codec::Registry;
 
 /// Where the key of sealed messages comes from.
 #[derive(Clone)]
@@ -32,8 +32,9 @@ pub(crate) enum KeySource {
 pub struct Options {
     pub(crate) registry: Option<Arc<Registry>>,
     pub(crate) codecs: Vec<CodecId>,
-    pub(crate) sizes: SizePolicy,
-    pub(crate) policy: CodecPolicy,
+    pub(crate) json_below: usize,
+    pub(crate) compress_above: usize,
+    pub(crate) binary_required: bool,
     pub(crate) knobs: Option<Knobs>,
     pub(crate) max_frame: u32,
     pub(crate) max_message: u64,
@@ -86,8 +87,9 @@ impl Options {
         Self {
             registry: None,
             codecs,
-            sizes: SizePolicy::default(),
-            policy: CodecPolicy::default(),
+            json_below: 2048,
+            compress_above: 1024,
+            binary_required: false,
             knobs: None,
             max_frame: 1 << 20,
             max_message: 64 << 20,
@@ -128,17 +130,25 @@ impl Options {
         self
     }
 
-    /// What sizes decide: JSON below 2 KiB, compression above 1 KiB.
+    /// Ethers shorter than so many bytes are sent as JSON, longer ones in the first codec that suits them; 2048 by
+    /// default.
     #[must_use]
-    pub fn sizes(mut self, sizes: SizePolicy) -> Self {
-        self.sizes = sizes;
+    pub fn json_below(mut self, len: usize) -> Self {
+        self.json_below = len;
         self
     }
 
-    /// How the codec of a message is chosen from those agreed on.
+    /// Bodies longer than so many bytes are compressed, if [`compress`](Self::compress) is set; 1024 by default.
     #[must_use]
-    pub fn codec_policy(mut self, policy: CodecPolicy) -> Self {
-        self.policy = policy;
+    pub fn compress_above(mut self, len: usize) -> Self {
+        self.compress_above = len;
+        self
+    }
+
+    /// No ether is sent as JSON: those that nothing else can carry are not sent.
+    #[must_use]
+    pub fn binary_required(mut self) -> Self {
+        self.binary_required = true;
         self
     }
 
@@ -202,8 +212,8 @@ impl Options {
         self
     }
 
-    /// Compresses messages with zstd at this level, -7 to 22, where the peer can: those longer than the
-    /// [`SizePolicy`] says, and only if they become shorter.
+    /// Compresses messages with zstd at this level, -7 to 22, where the peer can: those longer than
+    /// [`compress_above`](Self::compress_above) says, and only if they become shorter.
     ///
     /// Compressed messages of the peer are taken in any case.
     #[must_use]
@@ -306,6 +316,11 @@ impl Options {
         self
     }
 
+    /// Whether messages are to be sealed.
+    pub(crate) fn seals(&self) -> bool {
+        !matches!(self.key, KeySource::None)
+    }
+
     /// The codecs of a connection: the user's, or those for what its peer speaks.
     pub(crate) fn registry_for(&self, dialect: Dialect) -> Arc<Registry> {
         self.registry.clone().unwrap_or_else(|| Arc::new(Registry::for_dialect(dialect)))
@@ -322,7 +337,11 @@ impl Options {
         config.emits = heapless::Vec::from_slice(&self.emits)
             .map_err(|_| too_many("kinds to send", self.emits.len(), config.emits.capacity()))?;
         if self.max_frame < 1024 {
-            return Err(BadOption::TooSmall { what: "the longest frame", len: u64::from(self.max_frame), limit: 1024 });
+            return Err(BadOption::TooSmall {
+                what: "the longest frame",
+                len: u64::from(self.max_frame),
+                limit: 1024,
+            });
         }
         config.knobs = knobs;
         config.max_frame = self.max_frame;
@@ -347,7 +366,8 @@ impl Options {
             getrandom::fill(&mut random).map_err(|_| BadOption::NoRandomness)?;
             let limit = 64;
             let len = key_id.len();
-            let key_id = key_id.as_str().try_into().map_err(|_| too_many("bytes of a key's name", len, limit))?;
+            let key_id =
+                key_id.as_str().try_into().map_err(|_| too_many("bytes of a key's name", len, limit))?;
             config.crypt = Some(CryptOffer { key_id, random });
             config.features = config.features.union(Flags::CRYPT);
             config.require = Flags::CRYPT;

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
+use super::Ether;
 use super::address::Address;
 use super::client::{Exported, establish, within};
 use super::connection::Connection;
@@ -18,7 +19,6 @@ use super::error::{BadOption, ConnectError};
 use super::message::Message;
 use super::options::Options;
 use super::transport::Transport;
-use super::Ether;
 
 /// Requests of one connection that are answered at once.
 const AT_ONCE: usize = 64;
@@ -178,12 +178,16 @@ impl Accepting {
 
     async fn secure(&self, transport: Transport, peer: &str) -> Result<(Transport, Exported), ConnectError> {
         #[cfg(feature = "xcp-tls")]
-        if let (Some(tls), Transport::Tcp(stream)) = (&self.tls, transport) {
-            let io = |source| ConnectError::Io { address: peer.to_owned(), source };
-            let stream = tls.accept(stream).await.map_err(io)?;
-            let exported = super::tls::exporter(stream.get_ref().1)?;
-            return Ok((Transport::Tls(Box::new(stream.into())), Some(Arc::new(exported))));
-        }
+        let transport = match (&self.tls, transport) {
+            (Some(tls), Transport::Tcp(stream)) => {
+                let io = |source| ConnectError::Io { address: peer.to_owned(), source };
+                let stream = tls.accept(stream).await.map_err(io)?;
+                let exported = super::tls::exporter(stream.get_ref().1)?;
+                return Ok((Transport::Tls(Box::new(stream.into())), Some(Arc::new(exported))));
+            }
+            (_, transport) => transport,
+        };
+        #[cfg(not(feature = "xcp-tls"))]
         let _ = peer;
         Ok((transport, None))
     }
@@ -281,7 +285,8 @@ where
         }
     };
     let trace_id = ether.trace_id().or_else(|| message.tags().get(Tags::TRACE_ID)).unwrap_or("").to_owned();
-    let span = tracing::info_span!("xcp", peer = connection.peer(), kind = %ether.kind, id = message.id(), trace_id);
+    let span =
+        tracing::info_span!("xcp", peer = connection.peer(), kind = %ether.kind, id = message.id(), trace_id);
     let outcome = handler(ether).instrument(span).await;
     match outcome {
         Ok(Some(ether)) => {

@@ -43,9 +43,10 @@ impl BodyWriter {
         tags: &[(&str, &str)],
     ) -> Result<Self, SendError> {
         let (channel, level) = connection.with_state(|state| {
-            let packs = state.engine.agreed().is_some_and(|agreed| {
-                agreed.features.contains(strait_core::xcp::Flags::COMP)
-            });
+            let packs = state
+                .engine
+                .agreed()
+                .is_some_and(|agreed| agreed.features.contains(strait_core::xcp::Flags::COMP));
             (state.engine.new_channel(), state.engine.options().compress.filter(|_| packs))
         });
         let mut header = FrameHeader::new(MsgType::DATA, channel.max(DEFAULT_CHANNEL), 0);
@@ -58,14 +59,21 @@ impl BodyWriter {
             None => None,
             Some(level) => {
                 let mut compressor = Box::new(Compressor::new());
-                compressor.begin(level, None).map_err(|error| SendError::Compress(error.to_string()))?;
+                compressor.begin(level, None).map_err(SendError::from)?;
                 Some(compressor)
             }
         };
         let waker = Arc::new(StreamRoom(room.clone()));
         let packed = compressor.is_some();
         let submitted = connection.submit_stream(&mut header, packed, waker).await?;
-        Ok(Self { connection, handle: submitted.handle, msg_id: submitted.msg_id, room, compressor, finished: false })
+        Ok(Self {
+            connection,
+            handle: submitted.handle,
+            msg_id: submitted.msg_id,
+            room,
+            compressor,
+            finished: false,
+        })
     }
 
     /// The number that the message has for the peer.
@@ -83,7 +91,7 @@ impl BodyWriter {
             None => bytes,
             Some(compressor) => {
                 let mut packed = Vec::new();
-                compressor.write(&bytes, &mut packed).map_err(|error| SendError::Compress(error.to_string()))?;
+                compressor.write(&bytes, &mut packed).map_err(SendError::from)?;
                 packed.into()
             }
         };
@@ -98,7 +106,7 @@ impl BodyWriter {
     pub async fn finish(mut self) -> Result<u64, SendError> {
         let mut rest = Vec::new();
         if let Some(compressor) = &mut self.compressor {
-            compressor.finish(&mut rest).map_err(|error| SendError::Compress(error.to_string()))?;
+            compressor.finish(&mut rest).map_err(SendError::from)?;
         }
         self.push(rest.into(), true)?;
         self.finished = true;
@@ -152,16 +160,32 @@ impl Message {
     }
 
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
-        let Some(pipe) = self.pipe() else {
+        let Some((pipe, mut unpack)) = self.streamed() else {
             return Poll::Ready(Ok(self.take_body().filter(|bytes| !bytes.is_empty())));
         };
-        Poll::Ready(match pipe.pull(Some(cx.waker())) {
-            Pull::Bytes(bytes) => Ok(Some(bytes)),
-            Pull::Empty => return Poll::Pending,
-            Pull::End => Ok(None),
-            Pull::Failed(Some(code)) => Err(BodyError::Refused { code }),
-            Pull::Failed(None) => Err(BodyError::Closed),
-        })
+        loop {
+            if let Some(unpack) = &mut unpack
+                && let Some(bytes) = unpack.next()?
+            {
+                return Poll::Ready(Ok(Some(bytes)));
+            }
+            return Poll::Ready(match pipe.pull(Some(cx.waker())) {
+                Pull::Bytes(packed) => match &mut unpack {
+                    Some(unpack) => {
+                        unpack.push(packed);
+                        continue;
+                    }
+                    None => Ok(Some(packed)),
+                },
+                Pull::Empty => return Poll::Pending,
+                Pull::End => match unpack {
+                    Some(unpack) => unpack.finish().map(|()| None).map_err(BodyError::from),
+                    None => Ok(None),
+                },
+                Pull::Failed(Some(code)) => Err(BodyError::Refused { code }),
+                Pull::Failed(None) => Err(BodyError::Closed),
+            });
+        }
     }
 
     /// The body as something to read from.
@@ -178,7 +202,11 @@ pub struct BodyReader {
 }
 
 impl AsyncRead for BodyReader {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.bytes.is_empty() {
             self.bytes = ready!(self.message.poll_chunk(cx)).map_err(io::Error::from)?.unwrap_or_default();
         }

@@ -21,17 +21,18 @@ impl Guard {
     /// Makes the keys of a connection, each direction its own; `None` if there is no secret to make them from.
     pub(super) fn derive(
         source: &KeySource,
-        exported: Option<[u8; 32]>,
+        exported: Option<&Psk>,
         side: Side,
         offers: (&CryptOffer, &CryptOffer),
         frames: (&[u8], &[u8]),
     ) -> Option<Self> {
-        let by_tls = exported.map(Psk::from_exporter);
+        #[cfg(not(feature = "xcp-tls"))]
+        let _ = exported;
         let secret = match source {
             KeySource::None => return None,
             KeySource::Shared(key) => key.as_ref(),
             #[cfg(feature = "xcp-tls")]
-            KeySource::TlsExporter => by_tls.as_ref()?,
+            KeySource::TlsExporter => exported?,
         };
         let (ours, theirs) = offers;
         let (sent, received) = frames;
@@ -89,7 +90,8 @@ impl Protection for Guard {
         let (sealer, _) = self.ends.as_mut()?;
         let (text, room) = body.split_at_mut_checked(len)?;
         let place = room.first_chunk_mut::<TAG_LEN>()?;
-        let sealed = sealer.seal_detached(text, frame.msg_id, frame.channel, &outside(frame.flags, frame.header));
+        let sealed =
+            sealer.seal_detached(text, frame.msg_id, frame.channel, &outside(frame.flags, frame.header));
         *place = sealed.map_err(|error| tracing::warn!(%error, "a control frame cannot be sealed")).ok()?;
         Some(len + TAG_LEN)
     }
@@ -97,7 +99,8 @@ impl Protection for Guard {
     fn open(&mut self, frame: SealedFrame<'_>, body: &mut [u8]) -> Option<usize> {
         let (_, opener) = self.ends.as_mut()?;
         let (text, tag) = body.split_last_chunk_mut::<TAG_LEN>()?;
-        let opened = opener.open_detached(text, tag, frame.msg_id, frame.channel, &outside(frame.flags, frame.header));
+        let opened =
+            opener.open_detached(text, tag, frame.msg_id, frame.channel, &outside(frame.flags, frame.header));
         opened.map_err(|error| tracing::debug!(%error, "a sealed body does not open")).ok()?;
         Some(text.len())
     }

@@ -8,15 +8,14 @@ use strait_core::xcp::connection::MessageKey;
 use strait_core::xcp::{ErrorCode, Flags, FrameHeader};
 
 use super::{Engine, Pipe};
-use crate::xcp::decompress::{DecompressError, Decompressor, Limits};
+use crate::xcp::decompress::DecompressError;
 use crate::xcp::message::{Body, Message};
+use crate::xcp::unpack::Unpack;
 
 /// From so many bytes of payload on, input is read where the message is kept.
 const DIRECT: u64 = 16 << 10;
 /// Bytes that are set aside at once: never more because a peer says so.
 const STEP: usize = 1 << 20;
-/// Bytes of a streamed message that are unpacked at once.
-const UNPACK: usize = 64 << 10;
 
 /// A message that comes.
 #[derive(Debug)]
@@ -26,27 +25,22 @@ pub(crate) struct Inbound {
     raw: Vec<u8>,
     flags: Flags,
     data: BytesMut,
-    stream: Option<Streamed>,
-}
-
-#[derive(Debug)]
-struct Streamed {
-    pipe: Arc<Pipe>,
-    unpack: Option<Box<Decompressor>>,
+    /// Who reads it as it comes.
+    stream: Option<Arc<Pipe>>,
 }
 
 impl Inbound {
     /// The rest will not come.
     pub(super) fn fail(self, code: ErrorCode) {
         if let Some(stream) = self.stream {
-            stream.pipe.fail(Some(code));
+            stream.fail(Some(code));
         }
     }
 
     /// The connection is over.
     pub(super) fn close(self) {
         if let Some(stream) = self.stream {
-            stream.pipe.fail(None);
+            stream.fail(None);
         }
     }
 }
@@ -94,36 +88,31 @@ impl Engine {
         let over = self.options.stream_over.unwrap_or(u64::MAX);
         if inbound.stream.is_none() && !complete && !sealed && super::len(inbound.data.len()) > over {
             let pipe = Arc::new(Pipe::default());
-            let packed = inbound.flags.contains(Flags::COMP);
-            let unpack = packed.then(|| {
-                let mut unpack = Decompressor::new(Limits { max_message: self.options.max_stream });
-                unpack.begin();
-                Box::new(unpack)
-            });
-            inbound.stream = Some(Streamed { pipe: pipe.clone(), unpack });
-            let body = Body::Stream(pipe.clone());
-            let delivered = Message::new(inbound.header.clone(), body, self.registry.clone(), self.options.max_message);
-            self.streams.push(pipe);
-            self.deliver(delivered);
+            inbound.stream = Some(pipe.clone());
+            let (header, packed) = (inbound.header.clone(), inbound.flags.contains(Flags::COMP));
+            self.deliver_stream(header, packed, pipe);
         }
         let Some(inbound) = self.inbound.get_mut(&message) else { return };
-        if let Some(stream) = &mut inbound.stream {
+        if let Some(pipe) = &inbound.stream {
             let data = inbound.data.split().freeze();
-            let passed = pass_on(stream, &data, complete);
             self.core.consumed(message, super::len(data.len()));
-            match passed {
-                Ok(()) if complete => {
-                    stream.pipe.finish();
-                    self.inbound.remove(&message);
-                    let wants_ack = self.core.wants_ack();
-                    self.core.accept(message, wants_ack);
-                }
-                Ok(()) => {}
-                Err(error) => self.give_up(now, message, code_of(&error)),
+            pipe.push(data);
+            if complete {
+                pipe.finish();
+                self.inbound.remove(&message);
+                let wants_ack = self.core.wants_ack();
+                self.core.accept(message, wants_ack);
             }
         } else if complete {
             self.complete(now, message);
         }
+    }
+
+    fn deliver_stream(&mut self, header: FrameHeader, packed: bool, pipe: Arc<Pipe>) {
+        let unpack = packed.then(|| Unpack::new(self.options.max_stream));
+        self.streams.push(pipe.clone());
+        let body = Body::Stream(pipe, unpack.map(Box::new));
+        self.deliver(Message::new(header, body, self.registry.clone(), self.options.max_message));
     }
 
     /// Opens and unpacks a message, and delivers it.
@@ -140,6 +129,17 @@ impl Engine {
             let mut unpacked = Vec::new();
             match self.decompressor.decompress(&body, &mut unpacked) {
                 Ok(_) => Bytes::from(unpacked),
+                // Too much to be held, and not too much to be read piece by piece.
+                Err(DecompressError::TooLong { len, .. })
+                    if self.options.stream_over.is_some() && len <= self.options.max_stream =>
+                {
+                    let pipe = Arc::new(Pipe::default());
+                    pipe.push(body.freeze());
+                    pipe.finish();
+                    let wants_ack = self.core.wants_ack();
+                    self.core.accept(message, wants_ack);
+                    return self.deliver_stream(inbound.header, true, pipe);
+                }
                 Err(error) => {
                     tracing::debug!(%error, "a message cannot be unpacked");
                     return self.refuse(now, message, code_of(&error));
@@ -183,28 +183,6 @@ impl Engine {
             inbound.data = direct.data;
         }
     }
-}
-
-/// Hands verified bytes to the reader of a stream.
-fn pass_on(stream: &mut Streamed, data: &Bytes, complete: bool) -> Result<(), DecompressError> {
-    let Some(unpack) = &mut stream.unpack else {
-        stream.pipe.push(data.clone());
-        return Ok(());
-    };
-    let mut input = &data[..];
-    loop {
-        let mut out = vec![0; UNPACK];
-        let len = unpack.read(&mut input, &mut out)?;
-        out.truncate(len);
-        stream.pipe.push(out.into());
-        if len < UNPACK && input.is_empty() {
-            break;
-        }
-    }
-    if complete {
-        unpack.finish()?;
-    }
-    Ok(())
 }
 
 /// What a peer is told whose message cannot be unpacked.

@@ -27,11 +27,12 @@ pub(crate) use outbound::{Outgoing, Room};
 pub(crate) use pipe::{Pipe, Pull};
 pub(crate) use queue::{SLICES, WriteQueue};
 
+use super::BadOption;
 use super::compress::Compressor;
 use super::decompress::{Decompressor, Limits};
 use super::message::{Body, Message};
 use super::options::Options;
-use super::BadOption;
+use super::psk::Psk;
 use crate::codec::Registry;
 use checksum::HardwareCrc;
 use guard::Guard;
@@ -72,7 +73,7 @@ pub(crate) struct Engine {
     options: Options,
     registry: Arc<Registry>,
     /// Secret that the TLS connection underneath gave.
-    exported: Option<[u8; 32]>,
+    exported: Option<Arc<Psk>>,
     /// HELLO and its answer as they were sent and came, for the keys; until the handshake is over.
     transcript: Option<Transcript>,
     inbound: HashMap<MessageKey, Inbound>,
@@ -97,7 +98,7 @@ impl Engine {
         options: &Options,
         side: Side,
         knobs: Knobs,
-        exported: Option<[u8; 32]>,
+        exported: Option<Arc<Psk>>,
         now: Instant,
     ) -> Result<Self, BadOption> {
         #[cfg(feature = "xcp-tls")]
@@ -288,7 +289,11 @@ impl Engine {
     }
 
     /// Gives a message its place, seals it if that was agreed on, and hands it to core.
-    pub(crate) fn submit(&mut self, header: &mut FrameHeader, outgoing: Outgoing) -> Result<Submitted, SendError> {
+    pub(crate) fn submit(
+        &mut self,
+        header: &mut FrameHeader,
+        outgoing: Outgoing,
+    ) -> Result<Submitted, SendError> {
         let sealed = self.core.protection_mut().is_on();
         let mut flags = if outgoing.compressed { Flags::COMP } else { Flags::NONE };
         if sealed {
@@ -388,10 +393,12 @@ impl Engine {
             return;
         }
         let side = self.core.config().side;
-        let (ours, theirs) = (self.core.config().crypt.clone(), self.core.agreed().and_then(|a| a.crypt.clone()));
+        let (ours, theirs) =
+            (self.core.config().crypt.clone(), self.core.agreed().and_then(|a| a.crypt.clone()));
         let (Some(ours), Some(theirs)) = (ours, theirs) else { return };
         let frames = (transcript.sent.as_slice(), transcript.received.as_slice());
-        let guard = Guard::derive(&self.options.key, self.exported, side, (&ours, &theirs), frames);
+        let guard =
+            Guard::derive(&self.options.key, self.exported.as_deref(), side, (&ours, &theirs), frames);
         match guard {
             Some(guard) => *self.core.protection_mut() = guard,
             None => {
@@ -402,16 +409,21 @@ impl Engine {
     }
 
     /// Compresses a body if that is asked for, agreed on, and makes it shorter.
-    pub(crate) fn pack(&mut self, body: Vec<u8>, level: Option<i32>) -> (Bytes, bool) {
+    pub(crate) fn pack(&mut self, body: Bytes, level: Option<i32>) -> (Bytes, bool) {
         let agreed = self.core.agreed().is_some_and(|agreed| agreed.features.contains(Flags::COMP));
-        let Some(level) = level.filter(|_| agreed && body.len() > self.options.sizes.compress_above) else {
-            return (body.into(), false);
+        let Some(level) = level.filter(|_| agreed && body.len() > self.options.compress_above) else {
+            return (body, false);
         };
         let mut packed = Vec::new();
         match self.compressor.compress(level, &body, &mut packed) {
             Ok(_) if packed.len() < body.len() => (packed.into(), true),
-            _ => (body.into(), false),
+            _ => (body, false),
         }
+    }
+
+    /// Bytes of messages that are not sent yet, or kept for an ACK.
+    pub(crate) fn held(&self) -> usize {
+        self.outbound.values().map(Outbound::held).sum()
     }
 
     fn deliver(&mut self, message: Message) {

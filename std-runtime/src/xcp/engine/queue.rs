@@ -72,12 +72,6 @@ impl WriteQueue {
             self.parts.pop_front();
         }
     }
-
-    pub(crate) fn clear(&mut self) {
-        self.small.clear();
-        self.parts.clear();
-        self.len = 0;
-    }
 }
 
 #[cfg(test)]
@@ -96,7 +90,7 @@ mod tests {
             let expected = [b"head".as_slice(), &large, b"tailnext"].concat();
             let mut seen = Vec::new();
             while !queue.is_empty() {
-                let mut slices = [const { IoSlice::new(&[]) }; SLICES];
+                let mut slices = [IoSlice::new(&[]); SLICES];
                 let count = queue.slices(&mut slices);
                 let all: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
                 let len = step.min(all.len());

@@ -1,0 +1,5 @@
+//! XCP between two ends in one process, over real sockets.
+#![forbid(unsafe_code)]
+
+mod exchange;
+mod limits;
