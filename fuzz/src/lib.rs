@@ -5,6 +5,7 @@
 //! | [`hqq_packet`] | a packet |
 //! | [`hqq_segment`] | steps of a link's two ends and of a peer that keeps no rule, or a segment |
 //! | [`hqq_session`] | steps of a session's user and of a peer that keeps no rule |
+//! | [`xcp_control`] | a header in JSON, or the body of a control message |
 //! | [`xcp_header`] | a frame's header |
 //! | [`zb_answer`] | a response, as a duplex client reads it |
 //! | [`zb_hostile`] | steps of a reader, a writer and a peer that keeps no rule, over one buffer |
@@ -15,6 +16,7 @@ mod bytes;
 mod hqq_packet;
 mod hqq_segment;
 mod hqq_session;
+mod xcp_control;
 mod xcp_header;
 mod zb_answer;
 mod zb_hostile;
@@ -23,6 +25,7 @@ mod zb_segment;
 pub use hqq_packet::hqq_packet;
 pub use hqq_segment::hqq_segment;
 pub use hqq_session::hqq_session;
+pub use xcp_control::xcp_control;
 pub use xcp_header::xcp_header;
 pub use zb_answer::zb_answer;
 pub use zb_hostile::zb_hostile;

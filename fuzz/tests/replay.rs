@@ -29,6 +29,7 @@ fn every_target_has_a_replay() {
         "hqq_packet.rs",
         "hqq_segment.rs",
         "hqq_session.rs",
+        "xcp_control.rs",
         "xcp_header.rs",
         "zb_answer.rs",
         "zb_hostile.rs",
@@ -50,6 +51,11 @@ fn hqq_segment() {
 #[test]
 fn hqq_session() {
     replay("hqq_session", strait_fuzz::hqq_session);
+}
+
+#[test]
+fn xcp_control() {
+    replay("xcp_control", strait_fuzz::xcp_control);
 }
 
 #[test]
