@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import bodies
 import unzstd
 import wire
-from header import Header
+from frame_header import Header
 from wire import COMP, LARGE, MORE, SPEC
 
 # The longest that anything here may take; only a hanging peer meets it.

@@ -13,7 +13,7 @@ import protobuf
 import unzstd
 import wire
 import zstd
-from header import Header
+from frame_header import Header
 from peer import PATIENCE, Closed, Connection
 from wire import COMP, CRYPT, LARGE, MORE, SPEC
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 import bodies
-import capnp
+import capnp_header
 import protobuf
 import tensors
 import unzstd
 import wire
 import zstd
 from crc32c import crc32c
-from header import Header, SchemaKey
+from frame_header import Header, SchemaKey
 from wire import PYTHON, SPEC
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -128,11 +128,11 @@ class Frames(unittest.TestCase):
 class Headers(unittest.TestCase):
     def test_the_full_header_is_read_and_written(self):
         data = vector("reference/capnp_A_full.bin")
-        self.assertEqual(capnp.read(data), FULL)
-        self.assertEqual(capnp.write(FULL), data)
-        self.assertEqual(capnp.write(FULL, full=True), data)
-        self.assertEqual(len(capnp.pack(data)), 81)
-        self.assertEqual(capnp.unpack(capnp.pack(data)), data)
+        self.assertEqual(capnp_header.read(data), FULL)
+        self.assertEqual(capnp_header.write(FULL), data)
+        self.assertEqual(capnp_header.write(FULL, full=True), data)
+        self.assertEqual(len(capnp_header.pack(data)), 81)
+        self.assertEqual(capnp_header.unpack(capnp_header.pack(data)), data)
 
     def test_headers_are_as_long_as_documented(self):
         key = SchemaKey(kind_id=0xCDE5B5F2, major=1)
@@ -146,25 +146,25 @@ class Headers(unittest.TestCase):
         ]
         for header, stock, canonical, packed in sizes:
             with self.subTest(header):
-                data = capnp.write(header)
-                found = [len(form) for form in (capnp.write(header, full=True), data, capnp.pack(data))]
+                data = capnp_header.write(header)
+                found = [len(form) for form in (capnp_header.write(header, full=True), data, capnp_header.pack(data))]
                 self.assertEqual(found, [stock, canonical, packed])
-                self.assertEqual([capnp.read(data), capnp.read(capnp.write(header, full=True))], [header, header])
+                self.assertEqual([capnp_header.read(data), capnp_header.read(capnp_header.write(header, full=True))], [header, header])
 
     def test_a_header_spread_over_segments_is_read(self):
         for header in (FULL, Header(1, msg_id=5), Header(0, 0, 0)):
-            self.assertEqual(capnp.read(capnp.write_far(header)), header)
-            self.assertEqual(capnp.read(capnp.write_double_far(header)), header)
+            self.assertEqual(capnp_header.read(capnp_header.write_far(header)), header)
+            self.assertEqual(capnp_header.read(capnp_header.write_double_far(header)), header)
 
     def test_a_broken_header_is_an_error_wherever_it_breaks(self):
-        whole = capnp.write(FULL)
+        whole = capnp_header.write(FULL)
         for length in range(len(whole)):
             with self.assertRaises(wire.HeaderError):
-                capnp.read(whole[:length])
-        packed = capnp.pack(whole)
+                capnp_header.read(whole[:length])
+        packed = capnp_header.pack(whole)
         for length in range(len(packed)):
             with self.assertRaises(wire.HeaderError):
-                capnp.read(capnp.unpack(packed[:length]))
+                capnp_header.read(capnp_header.unpack(packed[:length]))
 
 
 class Bodies(unittest.TestCase):

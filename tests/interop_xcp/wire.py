@@ -9,10 +9,10 @@ import io
 import struct
 from dataclasses import dataclass, replace
 
-import capnp
-import header as json_header
+import capnp_header
+import frame_header
 from crc32c import crc32c
-from header import Header, HeaderError
+from frame_header import Header, HeaderError
 
 MAGIC = 0xA9A17A10
 VERSION = 0x02
@@ -73,9 +73,9 @@ DIALECTS = {"spec": SPEC, "python": PYTHON}
 
 def write_header(header, encoding):
     if encoding == "json":
-        return json_header.write_json(header)
-    data = capnp.write(header)
-    return capnp.pack(data) if encoding == "packed" else data
+        return frame_header.write_json(header)
+    data = capnp_header.write(header)
+    return capnp_header.pack(data) if encoding == "packed" else data
 
 
 def encoding_of(data):
@@ -87,8 +87,8 @@ def encoding_of(data):
 
 def read_header(data, encoding):
     if encoding == "json":
-        return json_header.read_json(data)
-    return capnp.read(capnp.unpack(data) if encoding == "packed" else data)
+        return frame_header.read_json(data)
+    return capnp_header.read(capnp_header.unpack(data) if encoding == "packed" else data)
 
 
 @dataclass

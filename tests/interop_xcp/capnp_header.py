@@ -9,7 +9,7 @@
 
 import struct
 
-from header import Header, HeaderError, SchemaKey
+from frame_header import Header, HeaderError, SchemaKey
 
 # A header has at most 65535 bytes; what is read twice, or has no size, counts towards this.
 TRAVERSAL_WORDS = 64 * 1024
@@ -109,7 +109,8 @@ def write_double_far(header):
     whole = segment(header)
     _, shape = struct.unpack("<II", whole[:8])
     pad = struct.pack("<IIII", 0 << 3 | 2, 2, 0, shape)
-    return framed([struct.pack("<II", 0 << 3 | 6, 1), pad, whole[8:]])
+    # The C++ library does not take a segment without words as one.
+    return framed([struct.pack("<II", 0 << 3 | 6, 1), pad, whole[8:] or bytes(8)])
 
 
 # --- packing -----------------------------------------------------------------------------------------------------
