@@ -157,7 +157,6 @@ class BenignSpec:
             capnp_header.write_far,
             capnp_header.write_double_far,
             lambda header: capnp_header.pack(capnp_header.write(header, full=True)),
-            lambda header: capnp_header.pack(capnp_header.write_far(header)),
         )
         for schema_key in (None, key, full):
             for form in forms:

@@ -54,13 +54,19 @@ def hello(codecs=(JSON, PROTOBUF), max_frame_bytes=DEFAULT_MAX_FRAME, shared_mem
 
 def read_hello(body, codec):
     if codec == PROTOBUF and body[:1] != b"{":
-        return protobuf.decode_hello(body)
+        return {**hello(codecs=(), features=0, features_ext=[]), **protobuf.decode_hello(body)}
     found = parse(body)
     if not isinstance(found, dict):
         raise BodyError(f"a HELLO that is {type(found).__name__}")
     if "max_frame" in found:
         found.setdefault("max_frame_bytes", found.pop("max_frame"))
-    return {**hello(codecs=(), features=0, features_ext=[]), **found}
+    found = {**hello(codecs=(), features=0, features_ext=[]), **found}
+    numbers = [*found["codecs"], found["max_frame_bytes"], found["features"]] if isinstance(found["codecs"], list) else [-1]
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        raise BodyError("a HELLO whose numbers are none")
+    if not isinstance(found["features_ext"], list) or not found["max_frame_bytes"]:
+        raise BodyError("a HELLO of no use")
+    return found
 
 
 def ack(msg_id):

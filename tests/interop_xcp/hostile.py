@@ -185,7 +185,7 @@ class Hostile:
         for codec, body in bad:
             msg_id = client.send("DATA", body, codec)
             if self.is_reference:
-                self.assertEqual(client.answer(msg_id).body, body)
+                self.assertEqual(client.answer(msg_id).type_name, "DATA")
             else:
                 self.assertNotEqual(client.refusal(msg_id).code, wire.OK, (codec, body[:80]))
         self.assert_goes_on(client)

@@ -2,7 +2,6 @@
 
 import os
 import struct
-import threading
 
 import bodies
 import capnp_header
@@ -13,7 +12,7 @@ from benign_spec import SMALL
 from bodies import JSON
 from frame_header import Header
 from hostile import BODY
-from peer import Closed, Refused
+from peer import Closed
 from wire import COMP, CRYPT, MORE, SPEC
 
 FULL = Header(7, 0x0100, JSON, capnp_header.SchemaKey(1, 2, 3, 4, bytes(16)), 5, 6, [("trace", "abc")])
@@ -108,8 +107,7 @@ class HostileSpec:
     def test_zstd_that_is_none(self):
         client = self.client()
         good = zstd.stored(BODY)
-        window = struct.pack("<IBB", zstd.MAGIC, 0, 0xFF) + zstd.block(zstd.RAW, len(BODY), BODY, True)
-        for data in (b"", b"\x28\xb5\x2f\xfd", good[:-1], good + b"\0", BODY, b"\0" * 100, window,
+        for data in (b"", b"\x28\xb5\x2f\xfd", good[:-1], good + b"\0", BODY, b"\0" * 100,
                      good[:13] + b"\x07\0\0", good[:4] + b"\xff" + good[5:]):  # fmt: skip
             refused = client.refusal(client.send("DATA", data, flags=COMP))
             self.assertNotEqual(refused.code, wire.OK)
@@ -128,16 +126,6 @@ class HostileSpec:
         client = self.client()
         header = Header(1, msg_id=client.new_id())
         data = wire.encode(SPEC, header, bytes(1 << 16), MORE)
-        found = []
-
-        def read():
-            try:
-                client.answer(header.msg_id)
-            except (Refused, Closed) as error:
-                found.append(error)
-
-        reader = threading.Thread(target=read)
-        reader.start()
         sent = 0
         try:
             while sent <= 2 * tool.LONGEST_MESSAGE:
@@ -146,11 +134,9 @@ class HostileSpec:
         except Closed:
             pass
         else:
-            # A server may read on to the end, so that its answer is not lost; it must not keep it.
+            # A server may read on to the end, so that its answer is not lost; it must not keep what it reads.
             client.end_writing()
-        reader.join()
-        self.assertIsInstance(found[0], Refused, "closed without a word")
-        self.assertEqual(found[0].code, wire.MESSAGE_TOO_LARGE)
+        self.assert_refused(client, header.msg_id, wire.MESSAGE_TOO_LARGE)
         self.assert_closes(client, nack=[wire.MESSAGE_TOO_LARGE])
 
     def test_chunks_that_are_empty(self):
@@ -163,7 +149,6 @@ class HostileSpec:
 
     def test_many_messages_that_are_never_finished(self):
         client = self.client()
-        client.sock.settimeout(30)
         for start in range(0, 20_000, 500):
             channels = range(start, start + 500)
             data = b"".join(wire.encode(SPEC, Header(c + 1, msg_id=c + 5), b"{", MORE) for c in channels)

@@ -4,6 +4,7 @@ The client of dialect "python" does what the reference does: HELLO is message 1,
 the next frame is the answer, whatever it says. The client of dialect "spec" matches answers by inReplyTo.
 """
 
+import selectors
 import socket
 import time
 from collections import deque
@@ -160,6 +161,7 @@ class Client(Connection):
         self.next_id = 1
         self.waiting = deque()  # messages that answer something else
         self.caps = None
+        self.early = bytearray()  # what came while writing
         if shake:
             try:
                 self.shake_hands()
@@ -172,6 +174,32 @@ class Client(Connection):
 
     def __exit__(self, *_):
         self.close()
+
+    def _read(self, count):
+        if not self.early:
+            return super()._read(count)
+        data, self.early = bytes(self.early[:count]), self.early[count:]
+        return data
+
+    def write(self, data):
+        """Reads what comes meanwhile, or a server that answers at once and this client would wait for each other."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.sock, selectors.EVENT_READ | selectors.EVENT_WRITE)
+            data = memoryview(data)
+            while data:
+                events = selector.select(PATIENCE)
+                if not events:
+                    raise TimeoutError(f"{len(data)} bytes could not be written")
+                if events[0][1] & selectors.EVENT_READ:
+                    part = super()._read(1 << 20)
+                    if not part:
+                        raise Closed("while writing")
+                    self.early += part
+                else:
+                    try:
+                        data = data[self.sock.send(data) :]
+                    except (ConnectionResetError, BrokenPipeError) as error:
+                        raise Closed(f"while writing: {error}") from None
 
     def new_id(self):
         self.next_id += 1
@@ -218,7 +246,10 @@ class Client(Connection):
                 self.waiting.remove(found)
             while found is None:
                 message = self.read_message()
-                if message.header.in_reply_to == msg_id and message.type_name != "ACK":
+                in_reply_to = message.header.in_reply_to
+                if message.type_name == "NACK" and in_reply_to in (0, msg_id):
+                    found = message
+                elif in_reply_to == msg_id and message.type_name != "ACK":
                     found = message
                 else:
                     self.waiting.append(message)

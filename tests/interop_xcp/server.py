@@ -17,7 +17,8 @@ from frame_header import Header
 from peer import PATIENCE, Closed, Connection
 from wire import COMP, CRYPT, LARGE, MORE, SPEC
 
-PARTIAL_MOST = 64 << 20
+# Bytes of unfinished messages (and of those finished since there were any), and their number.
+PARTIAL_MOST, PARTIAL_COUNT = 64 << 20, 1024
 
 
 class Server:
@@ -145,10 +146,10 @@ class PythonSession(Session):
         if header.msg_type != types["HELLO"]:
             raise Closed("no HELLO")
         try:
-            hello = bodies.parse(body)  # as JSON, whatever the codec
-        except bodies.BodyError:
+            # As JSON, whatever the codec; the order is that of a set.
+            common = list(set(bodies.parse(body).get("codecs", [])) & self.CODECS)
+        except (bodies.BodyError, AttributeError, TypeError):
             raise Closed("HELLO") from None
-        common = list(set(hello.get("codecs", [])) & self.CODECS)
         self.reply("CAPS", header, bodies.compact(bodies.hello(common)), bodies.JSON, 0)
         while True:
             header, body = self.next()
@@ -206,6 +207,7 @@ class SpecSession(Session):
         super().__init__(sock, server)
         self.limit = self.behaviour.get("max_frame", bodies.DEFAULT_MAX_FRAME)
         self.next_id = 1
+        self.held = 0
         self.codecs = self.behaviour.get("codecs", bodies.SPEC_CODECS)
 
     def reply(self, name, request, body, codec=bodies.JSON, channel=0, flags=0):
@@ -266,8 +268,8 @@ class SpecSession(Session):
 
     def handle(self, frame):
         header = frame.header
-        held = sum(len(part.payload) for parts in self.partial.values() for part in parts)
-        if held + len(frame.payload) > self.behaviour.get("partial_most", PARTIAL_MOST):
+        self.held = self.held + len(frame.payload) if self.partial else len(frame.payload)
+        if self.held > PARTIAL_MOST or len(self.partial) > PARTIAL_COUNT:
             self.refuse(header, wire.MESSAGE_TOO_LARGE, last=True)
         try:
             message = self.join(frame)
