@@ -40,7 +40,9 @@ def fnv1a(name):
 # --- control messages --------------------------------------------------------------------------------------------
 
 
-def hello(codecs=(JSON, PROTOBUF), max_frame_bytes=DEFAULT_MAX_FRAME, shared_mem=False, accepts=(), emits=(), **extension):
+def hello(
+    codecs=(JSON, PROTOBUF), max_frame_bytes=DEFAULT_MAX_FRAME, shared_mem=False, accepts=(), emits=(), **extension
+):
     """The body of HELLO and CAPS; extension keys are `features`, `features_ext` and `version`."""
     return {
         "codecs": list(codecs),
@@ -61,7 +63,9 @@ def read_hello(body, codec):
     if "max_frame" in found:
         found.setdefault("max_frame_bytes", found.pop("max_frame"))
     found = {**hello(codecs=(), features=0, features_ext=[]), **found}
-    numbers = [*found["codecs"], found["max_frame_bytes"], found["features"]] if isinstance(found["codecs"], list) else [-1]
+    numbers = (
+        [*found["codecs"], found["max_frame_bytes"], found["features"]] if isinstance(found["codecs"], list) else [-1]
+    )
     if not all(isinstance(number, int) and number >= 0 for number in numbers):
         raise BodyError("a HELLO whose numbers are none")
     if not isinstance(found["features_ext"], list) or not found["max_frame_bytes"]:

@@ -1,10 +1,10 @@
 """How does a frame's header look in Cap'n Proto, written by hand from the schema's layout?
 
-    struct      data words                                              pointers
-    FrameHeader 3: channelId u32, msgType u16, bodyCodec u16 | msgId     2: schemaKey, tags
-                   u64 | inReplyTo u64
-    SchemaKey   2: nsHash u32, kindId u32 | major u16, minor u16, 4 pad  1: hash128 (Data)
-    Tag         0                                                       2: key, val (Text)
+struct      data words                                              pointers
+FrameHeader 3: channelId u32, msgType u16, bodyCodec u16 | msgId     2: schemaKey, tags
+               u64 | inReplyTo u64
+SchemaKey   2: nsHash u32, kindId u32 | major u16, minor u16, 4 pad  1: hash128 (Data)
+Tag         0                                                       2: key, val (Text)
 """
 
 import struct

@@ -53,7 +53,9 @@ class Scripted:
         self.thread.join(PATIENCE)
 
 
-class Client(Scenario):
+class Tool(Scenario):
+    """What both need: files, and runs that succeed or fail."""
+
     def write_file(self, data, name="file"):
         path = os.path.join(self.folder(), name)
         with open(path, "wb") as file:
@@ -71,7 +73,7 @@ class Client(Scenario):
         self.assertEqual(code, 0, f"{command}\n{out}{process.error_text()}")
         return out
 
-    def fail(self, command, stdin=b""):
+    def fail_well(self, command, stdin=b""):
         """It must end by itself, with a word on standard error."""
         process = self.strait(command, stdin)
         code, out = process.end()
@@ -81,6 +83,8 @@ class Client(Scenario):
         self.assertNotEqual(process.error_text().strip(), "")
         return process.error_text()
 
+
+class Client(Tool):
     def data(self, server):
         """The body and codec of the only DATA the server got."""
         server.wait_until_idle()
@@ -176,7 +180,7 @@ class Client(Scenario):
     def test_a_long_message_is_no_message_for_who_takes_no_chunks(self):
         array = np.zeros(1 << 18, "<f4")
         server = self.python_server("spec", max_frame=1 << 16, features=0)
-        self.fail(tool.send_tensor(server.address, self.write_array(array), "spec"))
+        self.fail_well(tool.send_tensor(server.address, self.write_array(array), "spec"))
         server.wait_until_idle()
         self.assertTrue(all(len(frame.to_bytes()) <= 1 << 16 for frame in server.frames))
 
@@ -201,7 +205,7 @@ class Client(Scenario):
     def test_told_the_wrong_dialect_it_fails(self):
         for dialect, told in (("spec", "python"), ("python", "spec")):
             server = self.python_server(dialect)
-            self.fail(tool.ping(server.address, told))
+            self.fail_well(tool.ping(server.address, told))
             server.wait_until_idle()
             self.assertEqual(len(server.connections), 1)
 
@@ -225,7 +229,7 @@ class Client(Scenario):
     def test_a_codec_the_server_does_not_know(self):
         server = self.python_server("spec", codecs=[bodies.JSON])
         path = self.write_array(np.zeros(3, "<f4"))
-        self.fail(tool.send_tensor(server.address, path, "spec"))
+        self.fail_well(tool.send_tensor(server.address, path, "spec"))
 
     def test_servers_that_misbehave(self):
         for dialect in (SPEC, PYTHON):
@@ -250,25 +254,25 @@ class Client(Scenario):
                 with self.subTest(dialect=dialect.name, says=says[:60]):
                     server = Scripted(says, dialect)
                     self.addCleanup(server.stop)
-                    self.fail(tool.ping(server.address, dialect.name))
+                    self.fail_well(tool.ping(server.address, dialect.name))
 
     def test_nobody_there(self):
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         listener.close()
-        self.fail(tool.ping(f"tcp://127.0.0.1:{port}", "auto"))
-        self.fail(tool.ping(f"unix://{self.folder()}/nobody", "auto"))
+        self.fail_well(tool.ping(f"tcp://127.0.0.1:{port}", "auto"))
+        self.fail_well(tool.ping(f"unix://{self.folder()}/nobody", "auto"))
 
     def test_files_that_are_not_what_they_should_be(self):
         server = self.python_server("spec")
         for make, data in ((tool.send_json, b"{"), (tool.send_json, b"[1]"), (tool.send_tensor, b"\x93NUMPY"),
                            (tool.send_tensor, b"")):  # fmt: skip
-            self.fail(make(server.address, self.write_file(data), "spec"))
-        self.fail(tool.send_json(server.address, f"{self.folder()}/nothing", "spec"))
+            self.fail_well(make(server.address, self.write_file(data), "spec"))
+        self.fail_well(tool.send_json(server.address, f"{self.folder()}/nothing", "spec"))
         self.assertEqual(server.messages, [])
 
 
-class Decode(Client):
+class Decode(Tool):
     def expected(self, frame):
         header = frame.header
         return {
@@ -287,4 +291,4 @@ class Decode(Client):
     def test_what_is_no_frame(self):
         good = vector("spec/capnp_data_json.bin")
         for data in (b"", b"\0" * 16, good[:-1], good[:20], bytes([good[0] ^ 1]) + good[1:], good[:-1] + b"\0"):
-            self.fail(tool.decode("-"), data)
+            self.fail_well(tool.decode("-"), data)

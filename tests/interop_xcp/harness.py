@@ -1,6 +1,5 @@
 """What do the scenarios share: servers of both kinds, processes under control, and clients that are closed?"""
 
-import os
 import queue
 import subprocess
 import tempfile

@@ -103,9 +103,10 @@ class Hostile:
                 self.assert_closes(client)
 
     def test_bytes_of_other_protocols(self):
-        noise = random.Random(7).randbytes(4096)
-        for data in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00" + bytes(512), b"PRI * HTTP/2.0\r\n\r\n",
-                     noise, b"\xa9\xa1\x7a\x10" + self.hello_bytes()[4:], bytes(64)):  # fmt: skip
+        swapped = b"\xa9\xa1\x7a\x10" + self.hello_bytes()[4:]
+        http = (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\n")
+        tls = b"\x16\x03\x01\x02\x00" + bytes(512)
+        for data in (*http, tls, random.Random(7).randbytes(4096), swapped, bytes(64)):
             connection = self.raw()
             self.try_to_write(connection, data)
             self.assert_closes(connection)
@@ -154,7 +155,9 @@ class Hostile:
         for data in self.broken_headers():
             client = self.client()
             self.try_to_write(client, wire.encode(self.dialect, None, BODY, header_bytes=data))
-            self.try_to_write(client, wire.encode(self.dialect, Header(0, self.dialect.types["PING"], msg_id=77), b"{}"))
+            self.try_to_write(
+                client, wire.encode(self.dialect, Header(0, self.dialect.types["PING"], msg_id=77), b"{}")
+            )
             try:
                 message = client.read_message()
             except Closed:

@@ -172,12 +172,16 @@ class Protobuf(unittest.TestCase):
     def test_an_ether_is_written_and_read_as_texts(self):
         ether_class, _ = message_classes()
         made = ether_class(kind="text", schema_version=1, payload={"text": b"Hello, XCP v0.2!"})
-        self.assertEqual(made.SerializeToString(), protobuf.encode_ether(bodies.ether("text", {"text": "Hello, XCP v0.2!"})))
+        self.assertEqual(
+            made.SerializeToString(), protobuf.encode_ether(bodies.ether("text", {"text": "Hello, XCP v0.2!"}))
+        )
         made.attachments.add(id="a", shape=[1, 2, 3])
         made.metadata["n"] = b"768"
         read = protobuf.decode_ether(made.SerializeToString())
         self.assertEqual(read["metadata"], {"n": "768"})
-        self.assertEqual(read["attachments"], bodies.ether("", {}, attachments=[{"id": "a", "shape": [1, 2, 3]}])["attachments"])
+        self.assertEqual(
+            read["attachments"], bodies.ether("", {}, attachments=[{"id": "a", "shape": [1, 2, 3]}])["attachments"]
+        )
 
     def test_a_hello_is_the_same_bytes(self):
         _, hello_class = message_classes()

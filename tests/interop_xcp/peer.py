@@ -93,7 +93,7 @@ class Connection:
     def read_frame(self):
         """The next frame, of the dialect's header and checksum, or `Closed`."""
         try:
-            frame = wire.read_frame(self._read, self.limit, "json" if self.dialect.encoding == "json" else None)
+            frame = wire.read_frame(self._read, self.limit)
         except wire.Truncated as error:
             raise Closed(str(error)) from None
         if frame is None:
@@ -105,8 +105,7 @@ class Connection:
         frame = self.read_frame()
         if frame.header_error:
             raise frame.header_error
-        allowed = {"json": {"json"}, "capnp": {"capnp", "packed"} if self.packed else {"capnp"}}
-        if frame.encoding not in allowed[self.dialect.encoding]:
+        if frame.encoding not in (self.dialect.encoding, "packed" if self.packed else None):
             raise wire.WireError(f"a header in {frame.encoding} on a connection of {self.dialect.name}")
         if not frame.checksum_in(self.dialect.crc_order):
             raise wire.WireError(f"checksum {frame.checksum.hex()} is right in: {frame.checksum_order()}")
@@ -221,7 +220,8 @@ class Client(Connection):
         if not set(self.caps["codecs"]) & set(self.hello["codecs"]):
             raise wire.WireError(f"no common codec: {self.caps}")
         self.features = self.hello.get("features", 0) & self.caps["features"]
-        self.packed = all(bodies.PACKED_FEATURE in end.get("features_ext", ()) for end in (self.hello, self.caps))
+        both = all(bodies.PACKED_FEATURE in end.get("features_ext", ()) for end in (self.hello, self.caps))
+        self.packed = both and self.dialect.encoding == "capnp"
         if self.dialect.numbering == "spec":
             self.peer_limit = min(self.caps["max_frame_bytes"], self.hello["max_frame_bytes"])
             self.limit = self.hello["max_frame_bytes"]

@@ -13,7 +13,16 @@ import struct
 
 MAPS = {3: "payload", 4: "metadata", 5: "extra_fields"}
 FIRST_JSON, FIRST_BYTES = 100, 103
-ATTACHMENT = {1: "id", 2: "uri", 3: "media_type", 4: "codec", 5: "shape", 6: "dtype", 7: "size_bytes", 8: "inline_bytes"}
+ATTACHMENT = {
+    1: "id",
+    2: "uri",
+    3: "media_type",
+    4: "codec",
+    5: "shape",
+    6: "dtype",
+    7: "size_bytes",
+    8: "inline_bytes",
+}
 
 
 class ProtobufError(Exception):

@@ -1,4 +1,4 @@
-"""Does the peer understand itself? Its client against its server, so that what it says about others is to be believed."""
+"""Does the peer understand itself? Only then is what it says about others to be believed."""
 
 from benign import Benign
 from benign_python import BenignPython

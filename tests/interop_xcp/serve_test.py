@@ -89,7 +89,9 @@ class BothAtOnce(AgainstStrait):
                 client.read_message()
             client.write(vector(f"reference/{name}.req.bin"))
             answer, golden = client.read_message(), wire.decode(vector(f"reference/{name}.resp.bin"))
-            self.assertEqual(bodies.read_ether(answer.codec, answer.body), bodies.read_ether(answer.codec, golden.payload))
+            self.assertEqual(
+                bodies.read_ether(answer.codec, answer.body), bodies.read_ether(answer.codec, golden.payload)
+            )
             wanted = Header(**{**golden.header.__dict__, "msg_id": answer.header.msg_id})
             self.assertEqual(answer.header, wanted)
 

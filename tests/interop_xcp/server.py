@@ -15,7 +15,7 @@ import wire
 import zstd
 from frame_header import Header
 from peer import PATIENCE, Closed, Connection
-from wire import COMP, CRYPT, LARGE, MORE, SPEC
+from wire import COMP, CRYPT, LARGE, SPEC
 
 # Bytes of unfinished messages (and of those finished since there were any), and their number.
 PARTIAL_MOST, PARTIAL_COUNT = 64 << 20, 1024
@@ -131,10 +131,10 @@ class PythonSession(Session):
     def next(self):
         """Flags but LARGE, and the version, are not looked at."""
         frame = self.read_frame()
-        if frame.encoding != "json":
-            self.server.note(violation="a header that is not JSON")
+        if frame.encoding != self.dialect.encoding:
+            self.server.note(violation=f"a header in {frame.encoding}")
             raise Closed("header")
-        if frame.header_error or not frame.checksum_in("big"):
+        if frame.header_error or not frame.checksum_in(self.dialect.crc_order):
             raise Closed("header or checksum")
         if frame.flags & ~LARGE:
             self.server.note(violation=f"flags {frame.flags:#x}")
@@ -232,7 +232,7 @@ class SpecSession(Session):
                 self.refuse(error.frame.header, wire.MESSAGE_TOO_LARGE, last=True)
             if frame.version >> 4:
                 self.refuse(frame.header, wire.BAD_VERSION, last=True)
-            allowed = ("capnp", "packed") if self.packed else ("capnp",)
+            allowed = (self.dialect.encoding, "packed" if self.packed else None)
             if frame.header_error or frame.encoding not in allowed:
                 self.refuse(None, wire.BAD_HEADER)
             elif not frame.checksum_in(self.dialect.crc_order):
@@ -245,7 +245,11 @@ class SpecSession(Session):
     def run(self):
         frame = self.read_frame()
         types = self.dialect.types
-        if frame.header is None or frame.encoding != "capnp" or not frame.checksum_in(self.dialect.crc_order):
+        if (
+            frame.header is None
+            or frame.encoding != self.dialect.encoding
+            or not frame.checksum_in(self.dialect.crc_order)
+        ):
             raise Closed("HELLO in another dialect")
         if frame.version >> 4:
             self.refuse(frame.header, wire.BAD_VERSION, last=True)

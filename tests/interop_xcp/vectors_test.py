@@ -37,10 +37,16 @@ FRAMES = {
     "reference/data_json_text.req.bin": (PYTHON, 0, Header(1, msg_id=1), bodies.json_ether(TEXT)),
     "reference/data_json_text.resp.bin": (PYTHON, 0, Header(1, in_reply_to=1), bodies.json_ether(TEXT)),
     "reference/data_codec8_stock_jsonfallback_text.req.bin": (
-        PYTHON, 0, Header(1, body_codec=8, msg_id=3), bodies.json_ether(TEXT),
+        PYTHON,
+        0,
+        Header(1, body_codec=8, msg_id=3),
+        bodies.json_ether(TEXT),
     ),
     "reference/data_codec8_stock_jsonfallback_text.resp.bin": (
-        PYTHON, 0, Header(1, body_codec=8, in_reply_to=3), bodies.json_ether(TEXT),
+        PYTHON,
+        0,
+        Header(1, body_codec=8, in_reply_to=3),
+        bodies.json_ether(TEXT),
     ),
     "reference/data_protobuf_text.req.bin": (PYTHON, 0, Header(1, body_codec=8, msg_id=1), PROTO_TEXT),
     "reference/data_protobuf_text.resp.bin": (PYTHON, 0, Header(1, body_codec=8, in_reply_to=1), PROTO_TEXT),
@@ -149,7 +155,10 @@ class Headers(unittest.TestCase):
                 data = capnp_header.write(header)
                 found = [len(form) for form in (capnp_header.write(header, full=True), data, capnp_header.pack(data))]
                 self.assertEqual(found, [stock, canonical, packed])
-                self.assertEqual([capnp_header.read(data), capnp_header.read(capnp_header.write(header, full=True))], [header, header])
+                self.assertEqual(
+                    [capnp_header.read(data), capnp_header.read(capnp_header.write(header, full=True))],
+                    [header, header],
+                )
 
     def test_a_header_spread_over_segments_is_read(self):
         for header in (FULL, Header(1, msg_id=5), Header(0, 0, 0)):
@@ -203,7 +212,7 @@ class Bodies(unittest.TestCase):
         self.assertEqual(bodies.mixed_latent(parts), data)
 
     def test_an_ether_in_protobuf(self):
-        self.assertEqual(PROTO_TEXT.hex(), "0a0474657874" "1001" "1a180a04746578741210" + b"Hello, XCP v0.2!".hex())
+        self.assertEqual(PROTO_TEXT.hex(), "0a047465787410011a180a04746578741210" + b"Hello, XCP v0.2!".hex())
         self.assertEqual(protobuf.decode_ether(PROTO_TEXT), TEXT)
         item = {"id": "a", "media_type": "x/y", "shape": [2, 300], "size_bytes": 1 << 40, "inline_bytes": b"\0\xff"}
         rich = bodies.ether("k", {"n": 768, "b": b"\xff\0", "t": "true"}, {"m": [1.5, None]}, {"e": True}, [item], 3)
@@ -213,7 +222,7 @@ class Bodies(unittest.TestCase):
     def test_control_messages_in_protobuf(self):
         kinds = [{"kind_id": 0x6EA7E21B, "major": 1, "min_minor": 0, "max_minor": 5}]
         hello = bodies.hello([1, 8, 32, 33], 1 << 20, True, kinds)
-        data = bytes.fromhex("0a0401082021108080401a0a089bc49ff5061001200528" "01")
+        data = bytes.fromhex("0a0401082021108080401a0a089bc49ff506100120052801")
         self.assertEqual(protobuf.encode_hello(hello), data)
         self.assertEqual(protobuf.decode_hello(data), hello)
         self.assertEqual(protobuf.encode_nack(7, 2, 250).hex(), "0807100218fa01")

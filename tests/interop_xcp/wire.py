@@ -157,7 +157,7 @@ def read_exactly(read, count, first=False):
     return b"".join(parts)
 
 
-def read_frame(read, limit=1 << 30, encoding=None):
+def read_frame(read, limit=1 << 30):
     """The next frame, or None at the end of the stream. Neither checksum nor version is judged here."""
     prefix = read_exactly(read, 8, first=True)
     if prefix is None:
@@ -166,7 +166,7 @@ def read_frame(read, limit=1 << 30, encoding=None):
     if magic != MAGIC:
         raise BadMagic(f"{prefix[:4].hex()} is not the magic")
     found = Frame(version, flags, read_exactly(read, header_length))
-    found.encoding = encoding if encoding == "json" else encoding_of(found.header_bytes)
+    found.encoding = encoding_of(found.header_bytes)
     try:
         found.header = read_header(found.header_bytes, found.encoding)
     except HeaderError as error:
