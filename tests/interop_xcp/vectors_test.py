@@ -10,6 +10,7 @@ import numpy as np
 import bodies
 import capnp_header
 import protobuf
+import sealing
 import tensors
 import unzstd
 import wire
@@ -227,6 +228,23 @@ class Bodies(unittest.TestCase):
         self.assertEqual(protobuf.decode_hello(data), hello)
         self.assertEqual(protobuf.encode_nack(7, 2, 250).hex(), "0807100218fa01")
         self.assertEqual(bodies.read_nack(bytes.fromhex("0807100218fa01"), 8), json.loads(bodies.nack(7, 2, 250)))
+
+    def test_the_sealed_message_is_opened_and_sealed_again(self):
+        hello, caps = vector("spec/capnp_hello.bin"), vector("spec/capnp_caps_as_hello_reply.bin")
+        secret = bytes(range(32))
+        self.assertEqual(sealing.nonce(secret, 1, 7).hex(), "95d627eb88c4622f04317a9d")
+        key, nonce_key = sealing.keys(secret, b"\x11" * 16, b"\x22" * 16, hello, caps, b"c2s")
+        self.assertEqual(key.hex(), "d2ae58ed1907f7162d3e449e12c28ed113daa06afe640ed5c2dc0f00812609aa")
+        self.assertEqual(nonce_key.hex(), "690ce8d1ca138a37f33f6ceb64f62186abfd538c4622583fc3da525094437388")
+        nonce = sealing.nonce(nonce_key, 9, 1)
+        self.assertEqual(nonce.hex(), "8d6eaa1672d134f697347cf0")
+        frame = wire.decode(vector("spec/capnp_crypt.bin"))
+        self.assertEqual(frame.payload[-16:].hex(), "9fee56f2b174fa55c6ce85042271055b")
+        body = sealing.open_sealed(key, nonce, frame.payload, sealing.associated(frame))
+        self.assertEqual(body, bodies.json_ether(TEXT))
+        self.assertEqual(sealing.seal(key, nonce, body, sealing.associated(frame)), frame.payload)
+        with self.assertRaises(sealing.Forged):
+            sealing.open_sealed(key, nonce, frame.payload, sealing.associated(frame) + b"\0")
 
     def test_kinds_have_their_true_hash(self):
         kinds = {"text": 0xBDE64E3E, "tokens": 0xFCEBC453, "embedding": 0xCDE5B5F2, "image": 0xB35135FA}
