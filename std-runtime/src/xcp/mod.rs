@@ -6,6 +6,8 @@ pub mod keys;
 mod order;
 pub mod psk;
 pub mod seal;
+#[cfg(test)]
+mod speed;
 #[cfg(feature = "xcp-tls")]
 pub mod tls;
 mod zstd_frame;
