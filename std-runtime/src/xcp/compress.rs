@@ -229,7 +229,7 @@ mod tests {
             compressor.begin(level, None).unwrap();
             compressor.write(&[7; 1 << 20], &mut out).unwrap();
             compressor.finish(&mut out).unwrap();
-            let header = super::super::zstd_frame::FrameHeader::parse(&out).unwrap().unwrap();
+            let header = super::super::zstd_frame::ZstdHeader::parse(&out).unwrap().unwrap();
             assert!(header.window <= super::super::decompress::MAX_WINDOW, "{level}: {}", header.window);
         }
         let mut out = Vec::new();

@@ -21,7 +21,7 @@ use zstd::zstd_safe::{
 
 pub use error::DecompressError;
 
-use super::zstd_frame::{FrameHeader, MAX_HEADER, most_content};
+use super::zstd_frame::{MAX_HEADER, ZstdHeader, most_content};
 
 /// Most bytes that a message may look back, unless it is whole and says its length: what RFC 8878 asks every decoder
 /// to have.
@@ -97,7 +97,7 @@ impl Decompressor {
     pub fn decompress(&mut self, frame: &[u8], out: &mut Vec<u8>) -> Result<usize, DecompressError> {
         self.begin();
         let start = out.len();
-        let header = FrameHeader::parse(frame)?;
+        let header = ZstdHeader::parse(frame)?;
         let truncated = DecompressError::Truncated { len: frame.len() as u64 };
         let result = match header.ok_or(truncated)?.content {
             Some(content) => self.in_one_step(frame, content, out),
@@ -244,7 +244,7 @@ impl Decompressor {
             self.head.push(*first);
             self.taken += 1;
             *input = rest;
-            let Some(header) = FrameHeader::parse(&self.head)? else { continue };
+            let Some(header) = ZstdHeader::parse(&self.head)? else { continue };
             if let Some(content) = header.content {
                 self.check(content)?;
             }
