@@ -242,6 +242,18 @@ mod tests {
     }
 
     #[test]
+    fn the_working_memory_is_what_the_documentation_says() {
+        for (level, most) in [(-5, 2), (-1, 2), (1, 2), (3, 4), (MAX_LEVEL, 90)] {
+            let (mut compressor, mut out) = (Compressor::new(), Vec::new());
+            compressor.compress(level, &vec![7; 16 << 20], &mut out).unwrap();
+            compressor.begin(level, None).unwrap();
+            compressor.write(&[7; 1 << 20], &mut out).unwrap();
+            let len = compressor.context.sizeof();
+            assert!(len <= most << 20, "level {level}: {len}");
+        }
+    }
+
+    #[test]
     fn pieces_make_what_was_said_or_nothing() {
         let mut compressor = Compressor::new();
         let mut out = Vec::new();

@@ -106,6 +106,8 @@ impl Decompressor {
         if result.is_err() {
             out.truncate(start);
         }
+        // Ready for a message in pieces, whatever became of this one.
+        self.begin();
         result?;
         Ok(out.len() - start)
     }
