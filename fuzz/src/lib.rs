@@ -7,6 +7,7 @@
 //! | [`hqq_session`] | steps of a session's user and of a peer that keeps no rule |
 //! | [`xcp_control`] | a header in JSON, or the body of a control message |
 //! | [`xcp_header`] | a frame's header |
+//! | [`xcp_unpack`] | a compressed or sealed message, whole and in pieces |
 //! | [`zb_answer`] | a response, as a duplex client reads it |
 //! | [`zb_hostile`] | steps of a reader, a writer and a peer that keeps no rule, over one buffer |
 //! | [`zb_segment`] | a segment that a writer attaches to and that is looked at |
@@ -18,6 +19,7 @@ mod hqq_segment;
 mod hqq_session;
 mod xcp_control;
 mod xcp_header;
+mod xcp_unpack;
 mod zb_answer;
 mod zb_hostile;
 mod zb_segment;
@@ -27,6 +29,7 @@ pub use hqq_segment::hqq_segment;
 pub use hqq_session::hqq_session;
 pub use xcp_control::xcp_control;
 pub use xcp_header::xcp_header;
+pub use xcp_unpack::xcp_unpack;
 pub use zb_answer::zb_answer;
 pub use zb_hostile::zb_hostile;
 pub use zb_segment::zb_segment;

@@ -31,6 +31,7 @@ fn every_target_has_a_replay() {
         "hqq_session.rs",
         "xcp_control.rs",
         "xcp_header.rs",
+        "xcp_unpack.rs",
         "zb_answer.rs",
         "zb_hostile.rs",
         "zb_segment.rs",
@@ -61,6 +62,11 @@ fn xcp_control() {
 #[test]
 fn xcp_header() {
     replay("xcp_header", strait_fuzz::xcp_header);
+}
+
+#[test]
+fn xcp_unpack() {
+    replay("xcp_unpack", strait_fuzz::xcp_unpack);
 }
 
 #[test]

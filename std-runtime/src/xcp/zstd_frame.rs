@@ -17,7 +17,7 @@ const SKIPPABLE: u32 = 0x184D_2A50;
 
 /// The header of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FrameHeader {
+pub(super) struct ZstdHeader {
     /// Bytes of the header itself.
     pub(super) len: usize,
     /// Bytes that the frame stands for, if it says.
@@ -26,7 +26,7 @@ pub(super) struct FrameHeader {
     pub(super) window: u64,
 }
 
-impl FrameHeader {
+impl ZstdHeader {
     /// The header that `bytes` begin with; `None` if more of them are needed, which are at most [`MAX_HEADER`].
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<Self>, DecompressError> {
         let Some((magic, rest)) = bytes.split_first_chunk() else { return Ok(None) };
@@ -98,20 +98,20 @@ mod tests {
         ];
         for (rest, content, window) in cases {
             let bytes = [&MAGIC.to_le_bytes()[..], rest].concat();
-            let header = FrameHeader { len: bytes.len(), content, window };
-            assert_eq!(FrameHeader::parse(&bytes), Ok(Some(header)));
+            let header = ZstdHeader { len: bytes.len(), content, window };
+            assert_eq!(ZstdHeader::parse(&bytes), Ok(Some(header)));
             for len in 0..bytes.len() {
-                assert_eq!(FrameHeader::parse(&bytes[..len]), Ok(None));
+                assert_eq!(ZstdHeader::parse(&bytes[..len]), Ok(None));
             }
         }
         let longest = [&MAGIC.to_le_bytes()[..], &[0xC3, 0xFF], &[0; 12]].concat();
-        let header = FrameHeader::parse(&longest).unwrap().unwrap();
+        let header = ZstdHeader::parse(&longest).unwrap().unwrap();
         assert_eq!((header.len, header.window), (MAX_HEADER, (1 << 41) / 8 * 15));
     }
 
     #[test]
     fn other_things_are_refused_by_name() {
-        let parse = |bytes: &[u8]| FrameHeader::parse(bytes).unwrap_err();
+        let parse = |bytes: &[u8]| ZstdHeader::parse(bytes).unwrap_err();
         assert_eq!(parse(b"\x5A\x2A\x4D\x18"), DecompressError::Skippable { magic: 0x184D_2A5A });
         assert_eq!(parse(b"XCP\n"), DecompressError::NotZstd { magic: 0x0A50_4358 });
         let with_dictionary = [&MAGIC.to_le_bytes()[..], &[0x22, 0x34, 0x12, 7]].concat();

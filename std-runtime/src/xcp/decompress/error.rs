@@ -46,6 +46,14 @@ pub enum DecompressError {
         /// What it says.
         content: u64,
     },
+    /// It has another length than it says.
+    #[error("compressed message says that it stands for {said} bytes, and stands for {len}")]
+    Length {
+        /// What it says.
+        said: u64,
+        /// What it is.
+        len: u64,
+    },
     /// The frame goes on.
     #[error("compressed message ends after {len} bytes, inside its frame")]
     Truncated {

@@ -5,6 +5,9 @@
 //! | bytes of a message | refused by its header | refused where one byte too many would come | either |
 //! | bytes to look back | needs no memory | [`MAX_WINDOW`] | [`MAX_WINDOW`] |
 //!
+//! A damaged frame that opens is possible: zstd's checksum is optional, and the frames of XCP have one. In pieces, the
+//! library is also more lenient: it passes over empty blocks of kinds that cannot be empty.
+//!
 //! Source: XCP v0.2 specification, COMP; RFC 8878.
 
 mod error;
@@ -18,7 +21,7 @@ use zstd::zstd_safe::{
 
 pub use error::DecompressError;
 
-use super::zstd_frame::{FrameHeader, MAX_HEADER, most_content};
+use super::zstd_frame::{MAX_HEADER, ZstdHeader, most_content};
 
 /// Most bytes that a message may look back, unless it is whole and says its length: what RFC 8878 asks every decoder
 /// to have.
@@ -50,6 +53,8 @@ pub struct Decompressor {
     limits: Limits,
     /// The frame's first bytes, until they are a whole header.
     head: Vec<u8>,
+    /// What the header says will come out.
+    said: Option<u64>,
     /// Bytes that came of this message, and that came out.
     taken: u64,
     given: u64,
@@ -81,7 +86,7 @@ impl Decompressor {
         let set = context.set_parameter(DParameter::WindowLogMax(MAX_WINDOW_LOG));
         set.expect("the library knows windows of 8 MiB");
         let head = Vec::with_capacity(MAX_HEADER);
-        Self { context, limits, head, taken: 0, given: 0, stage: Stage::Head }
+        Self { context, limits, head, said: None, taken: 0, given: 0, stage: Stage::Head }
     }
 
     /// Appends the message that `frame` stands for to `out`, and says how many bytes that made. A message in pieces
@@ -92,7 +97,7 @@ impl Decompressor {
     pub fn decompress(&mut self, frame: &[u8], out: &mut Vec<u8>) -> Result<usize, DecompressError> {
         self.begin();
         let start = out.len();
-        let header = FrameHeader::parse(frame)?;
+        let header = ZstdHeader::parse(frame)?;
         let truncated = DecompressError::Truncated { len: frame.len() as u64 };
         let result = match header.ok_or(truncated)?.content {
             Some(content) => self.in_one_step(frame, content, out),
@@ -101,6 +106,8 @@ impl Decompressor {
         if result.is_err() {
             out.truncate(start);
         }
+        // Ready for a message in pieces, whatever became of this one.
+        self.begin();
         result?;
         Ok(out.len() - start)
     }
@@ -163,7 +170,7 @@ impl Decompressor {
         let reset = self.context.reset(ResetDirective::SessionOnly);
         reset.expect("a session can always be given up");
         self.head.clear();
-        (self.taken, self.given, self.stage) = (0, 0, Stage::Head);
+        (self.said, self.taken, self.given, self.stage) = (None, 0, 0, Stage::Head);
     }
 
     /// Writes to `out` what comes next of the message, and says how many bytes those are; takes from the front of
@@ -223,7 +230,13 @@ impl Decompressor {
             return Err(DecompressError::Trailing { len: input.len() });
         }
         self.given += written as u64;
-        Ok(written)
+        match self.said {
+            // The library does not notice where the last block is empty.
+            Some(said) if self.stage == Stage::Done && said != self.given => {
+                Err(DecompressError::Length { said, len: self.given })
+            }
+            _ => Ok(written),
+        }
     }
 
     /// Takes the frame's header, and feeds it to the library once it is whole and acceptable; whether it is.
@@ -233,10 +246,11 @@ impl Decompressor {
             self.head.push(*first);
             self.taken += 1;
             *input = rest;
-            let Some(header) = FrameHeader::parse(&self.head)? else { continue };
+            let Some(header) = ZstdHeader::parse(&self.head)? else { continue };
             if let Some(content) = header.content {
                 self.check(content)?;
             }
+            self.said = header.content;
             if header.window > MAX_WINDOW {
                 return Err(DecompressError::Window { window: header.window, max: MAX_WINDOW });
             }
