@@ -145,8 +145,11 @@ impl<'b> Iterator for Segments<'b> {
     }
 }
 
-/// The number at `at`, and how many bytes it takes.
-fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), MixedLatentError> {
+/// The LEB128 number at byte `at`, and how many bytes it takes.
+///
+/// # Errors
+/// [`MixedLatentError::OpenVarint`], [`MixedLatentError::LongVarint`].
+pub fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), MixedLatentError> {
     let mut number = 0_u64;
     let mut shift = 0_u32;
     for (index, byte) in bytes.get(at..).unwrap_or_default().iter().take(MAX_VARINT_LEN).enumerate() {

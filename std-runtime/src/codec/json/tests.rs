@@ -184,9 +184,9 @@ fn what_is_too_much_is_refused_before_it_is_built() {
     assert_eq!(refused(list, DecodeLimits { attachments: 2, ..limits }), ("attachments", 3, 2));
 }
 
-pub(in crate::codec) fn any_value() -> impl Strategy<Value = serde_json::Value> {
+pub(in crate::codec) fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
-        Just(serde_json::Value::Null),
+        Just(Value::Null),
         any::<bool>().prop_map(Into::into),
         any::<u64>().prop_map(Into::into),
         any::<i64>().prop_map(Into::into),
@@ -196,14 +196,12 @@ pub(in crate::codec) fn any_value() -> impl Strategy<Value = serde_json::Value> 
     leaf.prop_recursive(4, 24, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
-            any_map(inner).prop_map(serde_json::Value::Object),
+            any_map(inner).prop_map(Value::Object),
         ]
     })
 }
 
-fn any_map(
-    values: impl Strategy<Value = serde_json::Value>,
-) -> impl Strategy<Value = serde_json::Map<String, serde_json::Value>> {
+fn any_map(values: impl Strategy<Value = Value>) -> impl Strategy<Value = serde_json::Map<String, Value>> {
     prop::collection::vec((any::<String>(), values), 0..6).prop_map(|members| members.into_iter().collect())
 }
 
