@@ -5,6 +5,7 @@
 //! | [`hqq_packet`] | a packet |
 //! | [`hqq_segment`] | steps of a link's two ends and of a peer that keeps no rule, or a segment |
 //! | [`hqq_session`] | steps of a session's user and of a peer that keeps no rule |
+//! | [`xcp_codecs`] | a codec, what a header says, and a body |
 //! | [`zb_answer`] | a response, as a duplex client reads it |
 //! | [`zb_hostile`] | steps of a reader, a writer and a peer that keeps no rule, over one buffer |
 //! | [`zb_segment`] | a segment that a writer attaches to and that is looked at |
@@ -14,6 +15,7 @@ mod bytes;
 mod hqq_packet;
 mod hqq_segment;
 mod hqq_session;
+mod xcp_codecs;
 mod zb_answer;
 mod zb_hostile;
 mod zb_segment;
@@ -21,6 +23,7 @@ mod zb_segment;
 pub use hqq_packet::hqq_packet;
 pub use hqq_segment::hqq_segment;
 pub use hqq_session::hqq_session;
+pub use xcp_codecs::xcp_codecs;
 pub use zb_answer::zb_answer;
 pub use zb_hostile::zb_hostile;
 pub use zb_segment::zb_segment;

@@ -112,7 +112,8 @@ mod tests {
     fn registry() -> SchemaRegistry {
         let mut registry = SchemaRegistry::built_in();
         for (namespace, minor) in [("maida", 1), ("maida", 12)] {
-            let schema = Schema::try_new(namespace, "text", 1, minor, json!({ "title": minor })).unwrap();
+            let schema =
+                Schema::try_new(namespace, "text", 1, minor, json!({ "title": minor.to_string() })).unwrap();
             registry.insert(schema).unwrap();
         }
         registry
@@ -166,7 +167,7 @@ mod tests {
         let mut registry = registry();
         let same = registry.latest("text", 1).unwrap().clone();
         assert_eq!(registry.insert(same), Ok(()));
-        let other = Schema::try_new("maida", "text", 1, 12, json!({ "title": 13 })).unwrap();
+        let other = Schema::try_new("maida", "text", 1, 12, json!({ "title": "13" })).unwrap();
         assert!(matches!(registry.insert(other), Err(SchemaError::HashMismatch { .. })));
     }
 }
