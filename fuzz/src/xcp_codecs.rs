@@ -67,13 +67,11 @@ pub fn xcp_codecs(data: &[u8]) {
     // The others carry all of it, or say what not.
     for other in CODECS.into_iter().filter(|other| *other != codec) {
         let mut out = Vec::new();
-        if codecs.encode(other, &ether, &mut out).is_ok() {
-            if let Ok((key, tags)) = header_facts(&ether, other) {
-                let context = DecodeContext { schema_key: Some(key), tags: Some(&tags), limits };
-                let same = codecs.decode(other, &Bytes::from(out), &context);
-                let same = same.expect("what one codec carries comes back from it");
-                assert_eq!((same.kind, same.metadata), (ether.kind.clone(), ether.metadata.clone()));
-            }
-        }
+        let encoded = codecs.encode(other, &ether, &mut out).is_ok();
+        let Some((key, tags)) = header_facts(&ether, other).ok().filter(|_| encoded) else { continue };
+        let context = DecodeContext { schema_key: Some(key), tags: Some(&tags), limits };
+        let same = codecs.decode(other, &Bytes::from(out), &context);
+        let same = same.expect("what one codec carries comes back from it");
+        assert_eq!((&same.kind, &same.metadata), (&ether.kind, &ether.metadata));
     }
 }

@@ -7,7 +7,7 @@
 //! The documents do not say which varint, nor what the bytes are. Here it is LEB128 without a sign, as Protobuf has it,
 //! and the bytes are a whole body of that codec, its header with it.
 //!
-//! Source: XCP v0.2 codec appendix, MIXED_LATENT.
+//! Source: XCP v0.2 codec appendix, `MIXED_LATENT`.
 
 use super::numbers::CodecId;
 use super::tensor::TensorType;
@@ -175,7 +175,6 @@ pub const fn emit_varint(number: u64) -> ([u8; MAX_VARINT_LEN], usize) {
     let mut len = 0_usize;
     let mut tail: &mut [u8] = &mut bytes;
     while let [first, others @ ..] = tail {
-        #[expect(clippy::cast_possible_truncation, reason = "7 bits")]
         let low = (rest & 0x7F) as u8;
         rest >>= 7;
         len = len.saturating_add(1);

@@ -30,7 +30,7 @@ pub(super) fn ether(
     read.ether(members, limits)
 }
 
-/// Attachments' fields that EtherProto has no place for, from the object that holds them.
+/// Attachments' fields that `EtherProto` has no place for, from the object that holds them.
 pub(in crate::codec) fn details(
     codec: CodecId,
     details: Value,

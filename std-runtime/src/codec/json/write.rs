@@ -33,7 +33,7 @@ pub(in crate::codec) fn value(value: &Value, out: &mut Vec<u8>) {
     write(value, Python { ascii: false }, out);
 }
 
-/// The fields of an attachment that EtherProto has no place for; empty if none is set.
+/// The fields of an attachment that `EtherProto` has no place for; empty if none is set.
 pub(in crate::codec) fn details(attachment: &Attachment, with_shape: bool) -> String {
     let details = Details {
         byte_order: attachment.byte_order.as_deref(),
