@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use strait_core::xcp::CodecId;
-use strait_core::xcp::mixed_latent::{Segments, emit_varint};
+use strait_core::xcp::mixed_latent::{MixedLatentError, Segment, Segments, emit_varint};
+use strait_core::xcp::tensor::TENSOR_HEADER_LEN;
 
 use super::tensor::{header_facts, synthesize, tensors_of};
 use super::{Codec, DecodeContext, DecodeError, EncodeError, Tensor};
@@ -26,13 +27,10 @@ impl Codec for MixedLatentCodec {
             out.extend_from_slice(&bytes[..len]);
         };
         varint(tensors.len(), out);
-        let mut body = Vec::new();
         for tensor in tensors {
-            body.clear();
-            tensor.encode(&mut body);
             out.push(u8::try_from(tensor.codec().0).expect("codecs of tensors are 2 to 4"));
-            varint(body.len(), out);
-            out.extend_from_slice(&body);
+            varint(TENSOR_HEADER_LEN + tensor.elements().len(), out);
+            tensor.encode(out);
         }
         Ok(())
     }
@@ -49,16 +47,12 @@ impl Codec for MixedLatentCodec {
         if count > max {
             return Err(DecodeError::BeyondLimit { what: "attachments", count, max });
         }
-        let tensor = |segment| {
-            let segment: strait_core::xcp::mixed_latent::Segment<'_> = segment?;
-            Ok((segment.codec, body.slice_ref(segment.body)))
+        let tensor = |segment: Result<Segment<'_>, MixedLatentError>| {
+            let segment = segment.map_err(|error| malformed(error.to_string()))?;
+            Tensor::decode(segment.codec, &body.slice_ref(segment.body))
+                .map_err(|error| malformed(error.to_string()))
         };
-        let segments: Result<Vec<_>, strait_core::xcp::mixed_latent::MixedLatentError> =
-            segments.map(tensor).collect();
-        let segments = segments.map_err(|error| malformed(error.to_string()))?;
-        let decode = |(codec, body)| Tensor::decode(codec, &body);
-        let tensors: Result<Vec<_>, _> = segments.into_iter().map(decode).collect();
-        let tensors = tensors.map_err(|error| malformed(error.to_string()))?;
+        let tensors: Vec<Tensor> = segments.map(tensor).collect::<Result<_, _>>()?;
         synthesize(self.id(), &tensors, context)
     }
 

@@ -275,3 +275,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn floats_have_pythons_digits_and_exponents() {
+    // What Python 3.11 writes for these bits; 2023347301156851.25 stands between two numbers of as many digits.
+    for (bits, text) in [
+        (0x431C_C0E5_0492_1FCD_u64, "2023347301156851.2"),
+        (0x3F1A_36E2_EB1C_432D, "0.0001"),
+        (0x3EE9_E0E7_F0CD_1D03, "1.2339849058697153e-05"),
+        (0xBEE4_F8B5_88E3_68F1, "-1e-05"),
+        (0x3DDB_7CDF_D9D7_BDBB, "1e-10"),
+        (0x4341_C379_37E0_8000, "1e+16"),
+        (0x4341_C379_37E0_7FFF, "9999999999999998.0"),
+        (0x0000_0000_0000_0001, "5e-324"),
+        (0x8000_0000_0000_0000, "-0.0"),
+    ] {
+        let mut out = Vec::new();
+        write::value(&json!(f64::from_bits(bits)), &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), text);
+    }
+}

@@ -223,7 +223,8 @@ proptest! {
         let types = [TensorType::F32, TensorType::F16, TensorType::Qnt8];
         let mut body = vec![0; 32];
         body[..4].copy_from_slice(&[ndim, u8::try_from(dtype).unwrap(), flags, 0]);
-        (body[4], body[8]) = (dims[0] % 4, dims[1] % 4);
+        // Dimensions that are not used are written as 0.
+        (body[4], body[8]) = (dims[0] % 4, if ndim == 2 { dims[1] % 4 } else { 0 });
         body.extend_from_slice(&rest);
         if let Ok(tensor) = Tensor::decode(types[dtype].codec(), &Bytes::from(body.clone())) {
             let elements: u32 = tensor.shape().iter().product();

@@ -30,8 +30,8 @@ impl Tensor {
     /// [`TensorError::Dimensions`], [`TensorError::TooLarge`], and [`TensorError::Length`] if there are not as many values
     /// as the shape says.
     pub fn f32(shape: &[u32], values: &[f32]) -> Result<Self, TensorError> {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Self::try_new(TensorHeader::try_new(TensorType::F32, shape)?, bytes.into())
+        let elements = little_endian(values, |value| value.to_le_bytes());
+        Self::try_new(TensorHeader::try_new(TensorType::F32, shape)?, elements)
     }
 
     /// A tensor of 16-bit floats, row-major.
@@ -39,8 +39,8 @@ impl Tensor {
     /// # Errors
     /// As [`f32`](Self::f32).
     pub fn f16(shape: &[u32], values: &[f16]) -> Result<Self, TensorError> {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Self::try_new(TensorHeader::try_new(TensorType::F16, shape)?, bytes.into())
+        let elements = little_endian(values, |value| value.to_le_bytes());
+        Self::try_new(TensorHeader::try_new(TensorType::F16, shape)?, elements)
     }
 
     /// A tensor of what `header` says, whose elements stand in `elements` as they do in a body.
@@ -129,6 +129,15 @@ impl Tensor {
         let row = self.elements.chunks_exact(row_len.saturating_add(4));
         row.filter_map(|row| row.split_first_chunk()).map(|(scale, row)| (f32::from_le_bytes(*scale), row))
     }
+}
+
+/// The bytes of all values: a copy of them, where the processor is little-endian.
+fn little_endian<T: Copy, const N: usize>(values: &[T], bytes_of: impl Fn(T) -> [u8; N]) -> Bytes {
+    let mut bytes = vec![0; size_of_val(values)];
+    for (to, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
+        *to = bytes_of(*value);
+    }
+    bytes.into()
 }
 
 fn real(byte: u8, scale: f32) -> f32 {
