@@ -3,6 +3,7 @@
 use half::f16;
 use ndarray::{Array, ArrayBase, ArrayD, Data, Dimension, IxDyn, ShapeBuilder as _};
 use strait_core::xcp::TensorError;
+use strait_core::xcp::tensor::MAX_DIMENSIONS;
 
 use super::{Quantization, Tensor};
 
@@ -44,21 +45,29 @@ impl Tensor {
     }
 
     /// The numbers as an array of the tensor's shape and order.
-    #[must_use]
-    pub fn to_array(&self) -> ArrayD<f32> {
+    ///
+    /// # Errors
+    /// [`TensorError::TooLarge`] if the tensor is empty and its other dimensions are more than `ndarray` can count.
+    pub fn to_array(&self) -> Result<ArrayD<f32>, TensorError> {
         self.array(self.to_f32())
     }
 
     /// The numbers as an array of 16-bit floats, each the nearest one.
-    #[must_use]
-    pub fn to_array_f16(&self) -> ArrayD<f16> {
+    ///
+    /// # Errors
+    /// As [`to_array`](Self::to_array).
+    pub fn to_array_f16(&self) -> Result<ArrayD<f16>, TensorError> {
         self.array(self.to_f16())
     }
 
-    fn array<T>(&self, values: Vec<T>) -> ArrayD<T> {
+    fn array<T>(&self, values: Vec<T>) -> Result<ArrayD<T>, TensorError> {
+        let mut told = [0; MAX_DIMENSIONS];
+        for (to, from) in told.iter_mut().zip(self.shape()) {
+            *to = *from;
+        }
         let shape: Vec<usize> = self.shape().iter().map(|dim| *dim as usize).collect();
         let shape = IxDyn(&shape).set_f(self.header().col_major);
-        Array::from_shape_vec(shape, values).expect("as many values as the shape says: checked in try_new")
+        Array::from_shape_vec(shape, values).map_err(|_| TensorError::TooLarge { shape: told })
     }
 }
 
@@ -83,21 +92,33 @@ mod tests {
         let mut body = Vec::new();
         tensor.encode(&mut body);
         assert_eq!(body, golden);
-        assert_eq!(tensor.to_array(), array.clone().into_dyn());
+        assert_eq!(tensor.to_array().unwrap(), array.clone().into_dyn());
 
         // The same numbers, column by column.
         let columns: Vec<f32> = array.t().iter().copied().collect();
         let header = TensorHeader { col_major: true, ..tensor.header().clone() };
         let elements = columns.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
         let other = Tensor::try_new(header, elements.into()).unwrap();
-        assert_eq!(other.to_array(), array.clone().into_dyn());
+        assert_eq!(other.to_array().unwrap(), array.clone().into_dyn());
 
         let turned = Tensor::from_array(&array.t()).unwrap();
-        assert_eq!((turned.shape(), turned.to_array()), (&[3, 2][..], array.t().to_owned().into_dyn()));
+        assert_eq!(
+            (turned.shape(), turned.to_array().unwrap()),
+            (&[3, 2][..], array.t().to_owned().into_dyn())
+        );
         let halves = Tensor::from_array_f16(&array.mapv(f16::from_f32)).unwrap();
-        assert_eq!(halves.to_array_f16(), array.mapv(f16::from_f32).into_dyn());
+        assert_eq!(halves.to_array_f16().unwrap(), array.mapv(f16::from_f32).into_dyn());
         let small = Tensor::from_array_quantized(&array, Quantization::PerRow).unwrap();
-        assert!((small.to_array() - array).iter().all(|error| error.abs() <= 3.0 / 254.0));
+        assert!((small.to_array().unwrap() - array).iter().all(|error| error.abs() <= 3.0 / 254.0));
         assert_eq!(Tensor::from_array(&arr0(1.0)), Err(TensorError::Dimensions { ndim: 0 }));
+    }
+
+    #[test]
+    fn an_empty_tensor_of_huge_dimensions_is_no_array() {
+        let shape = [u32::MAX, u32::MAX, u32::MAX, 0];
+        let tensor = Tensor::f32(&shape, &[]).unwrap();
+        let error = TensorError::TooLarge { shape: [u32::MAX, u32::MAX, u32::MAX, 0, 0, 0] };
+        assert_eq!(tensor.to_array(), Err(error));
+        assert_eq!(Tensor::f32(&[3, 0], &[]).unwrap().to_array().map(|array| array.len()), Ok(0));
     }
 }
