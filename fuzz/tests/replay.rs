@@ -29,6 +29,7 @@ fn every_target_has_a_replay() {
         "hqq_packet.rs",
         "hqq_segment.rs",
         "hqq_session.rs",
+        "xcp_codecs.rs",
         "xcp_control.rs",
         "xcp_header.rs",
         "xcp_unpack.rs",
@@ -52,6 +53,11 @@ fn hqq_segment() {
 #[test]
 fn hqq_session() {
     replay("hqq_session", strait_fuzz::hqq_session);
+}
+
+#[test]
+fn xcp_codecs() {
+    replay("xcp_codecs", strait_fuzz::xcp_codecs);
 }
 
 #[test]

@@ -19,10 +19,12 @@
 //! | [`hqq`] | HQQ | messages through links with many senders and many receivers, a slot each |
 //! | [`hqq::session`] | HQQ, Advanced | calls, messages of any length, connections over a link |
 //! | [`zerobuffer::duplex`] | ZeroBuffer duplex | requests and responses over two such rings |
+//! | `xcp`, `codec` | XCP v0.2 | ethers, their schemas, and the bodies that they become |
 //!
 //! | feature | adds |
 //! |---|---|
 //! | `session`, on by default | [`hqq::session`] |
+//! | `xcp` | `xcp` and `codec`; `ndarray`: tensors as arrays; `schema-validation`: payloads against their schemas |
 //! | `tokio` | `recv_async`, `send_async`, `reserve_async`, `Stream` and `Sink`; `call_async`, `serve_async` |
 //!
 //! Events off the hot path (connect, close, dead peers) go to [`tracing`]. The rules of the protocols are in

@@ -7,7 +7,7 @@
 //! The documents do not say which varint, nor what the bytes are. Here it is LEB128 without a sign, as Protobuf has it,
 //! and the bytes are a whole body of that codec, its header with it.
 //!
-//! Source: XCP v0.2 codec appendix, MIXED_LATENT.
+//! Source: XCP v0.2 codec appendix, `MIXED_LATENT`.
 
 use super::numbers::CodecId;
 use super::tensor::TensorType;
@@ -145,8 +145,11 @@ impl<'b> Iterator for Segments<'b> {
     }
 }
 
-/// The number at `at`, and how many bytes it takes.
-fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), MixedLatentError> {
+/// The LEB128 number at byte `at`, and how many bytes it takes.
+///
+/// # Errors
+/// [`MixedLatentError::OpenVarint`], [`MixedLatentError::LongVarint`].
+pub fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), MixedLatentError> {
     let mut number = 0_u64;
     let mut shift = 0_u32;
     for (index, byte) in bytes.get(at..).unwrap_or_default().iter().take(MAX_VARINT_LEN).enumerate() {
@@ -172,7 +175,6 @@ pub const fn emit_varint(number: u64) -> ([u8; MAX_VARINT_LEN], usize) {
     let mut len = 0_usize;
     let mut tail: &mut [u8] = &mut bytes;
     while let [first, others @ ..] = tail {
-        #[expect(clippy::cast_possible_truncation, reason = "7 bits")]
         let low = (rest & 0x7F) as u8;
         rest >>= 7;
         len = len.saturating_add(1);

@@ -27,7 +27,7 @@ impl<'a> DecodeContext<'a> {
 pub struct DecodeLimits {
     /// Bytes of the body, after decompression.
     pub body: usize,
-    /// Objects and lists inside each other; 128 at most, whatever stands here.
+    /// Objects and lists inside each other; 127 at most, whatever stands here.
     pub nesting: usize,
     /// Values and keys of a JSON body: each takes up to 100 bytes of memory, and 2 of the body.
     pub values: usize,

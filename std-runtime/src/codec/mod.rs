@@ -18,11 +18,21 @@
 //! | `registry` | which codecs there are |
 //! | `context` | what decoding knows beside the body, and how much it may take |
 //! | `json` | JSON |
+//! | `protobuf` | Protobuf |
+//! | `tensor`, `mixed_latent` | tensors, one or several, without an envelope |
+//! | `policy` | which codec an ether is sent in |
+//!
+//! [`half::f16`], arrays of [`ndarray`](https://docs.rs/ndarray) (feature `ndarray`) and [`bytes::Bytes`] are part of this
+//! interface.
 
 mod context;
 mod error;
 mod json;
+mod mixed_latent;
+mod policy;
+mod protobuf;
 mod registry;
+mod tensor;
 
 use bytes::Bytes;
 use strait_core::xcp::CodecId;
@@ -32,7 +42,13 @@ use crate::xcp::Ether;
 pub use context::{DecodeContext, DecodeLimits};
 pub use error::{DecodeError, EncodeError};
 pub use json::{BigIntegers, JsonCodec, JsonOptions};
+pub use mixed_latent::MixedLatentCodec;
+pub use policy::{CodecPolicy, NoCodec, Refusal, SizePolicy};
+pub use protobuf::{ProtobufCodec, SubEncoding};
 pub use registry::Registry;
+pub use tensor::{
+    BARE_ATTACHMENT, Quantization, TAG_ATTACHMENT, TAG_KIND, Tensor, TensorCodec, header_facts,
+};
 
 /// One way to write an ether.
 pub trait Codec: Send + Sync {

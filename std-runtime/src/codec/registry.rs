@@ -5,14 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use strait_core::xcp::{CodecId, Dialect, KindId, SchemaKey};
+use strait_core::xcp::{CodecId, Dialect, KindId, SchemaKey, TensorType};
 
-use super::{Codec, DecodeContext, DecodeError, EncodeError, JsonCodec, JsonOptions};
+use super::{
+    Codec, DecodeContext, DecodeError, EncodeError, JsonCodec, JsonOptions, MixedLatentCodec, ProtobufCodec,
+    SubEncoding, TensorCodec,
+};
 use crate::xcp::Ether;
 
 /// Codecs by their numbers. Cloning shares them.
 #[derive(Clone)]
 pub struct Registry {
+    /// How the codecs of this crate read JSON.
+    json: JsonOptions,
     codecs: BTreeMap<CodecId, Arc<dyn Codec>>,
 }
 
@@ -29,16 +34,30 @@ impl Registry {
         Self::with_json(if dialect.is_strict() { JsonOptions::python() } else { JsonOptions::default() })
     }
 
-    fn with_json(json: JsonOptions) -> Self {
-        let mut registry = Self::empty();
+    /// Every codec of this crate, with these ways to read and write JSON.
+    #[must_use]
+    pub fn with_json(json: JsonOptions) -> Self {
+        let mut registry = Self { json, ..Self::empty() };
         registry.register(JsonCodec::new(json));
+        registry.register(ProtobufCodec::new(SubEncoding::Protobuf, json));
+        for dtype in [TensorType::F32, TensorType::F16, TensorType::Qnt8] {
+            registry.register(TensorCodec::new(dtype));
+        }
+        registry.register(MixedLatentCodec);
         registry
+    }
+
+    /// The same, but what codec 0x0008 writes is `written`: for a peer that sent it.
+    #[must_use]
+    pub fn with_sub_encoding(mut self, written: SubEncoding) -> Self {
+        self.register(ProtobufCodec::new(written, self.json));
+        self
     }
 
     /// No codec.
     #[must_use]
     pub fn empty() -> Self {
-        Self { codecs: BTreeMap::new() }
+        Self { json: JsonOptions::new(), codecs: BTreeMap::new() }
     }
 
     /// Adds a codec, in place of the one with its number, if any.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use strait_core::xcp::connection::{Agreed, CloseReason, SendError as NotSent};
 use strait_core::xcp::control::Clarify;
-use strait_core::xcp::{CodecId, Dialect, ErrorCode, FrameHeader, KindId, MsgType, SchemaKey, Tags};
+use strait_core::xcp::{CodecId, Dialect, ErrorCode, FrameHeader, MsgType, SchemaKey, Tags};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::Ether;
@@ -17,6 +17,7 @@ use super::error::{BodyError, RequestError, SendError};
 use super::message::Message;
 use super::shared::{Outcome, Shared, State};
 use super::stream::BodyWriter;
+use crate::codec::header_facts;
 
 /// The channel of messages that do not name one.
 pub const DEFAULT_CHANNEL: u32 = 1;
@@ -398,18 +399,10 @@ impl Send {
 
     /// Chooses the encoding, encodes, and writes the header's tags.
     fn prepare(&mut self) -> Result<(Bytes, bool), SendError> {
-        let mut body = Vec::new();
-        match &self.payload {
+        let body = match &self.payload {
             Payload::Body(codec, bytes) => {
                 self.header.codec = *codec;
-                for (key, value) in &self.tags {
-                    self.header.tags.push(key, value)?;
-                }
-                if self.acknowledged {
-                    self.header.tags.push(Tags::ACK, "1")?;
-                }
-                let mut state = self.connection.shared().lock();
-                return Ok(state.engine.pack(bytes.clone(), self.compress));
+                bytes.clone()
             }
             Payload::Ether(ether) => {
                 let (registry, agreed, options) = self.connection.with_state(|state| {
@@ -417,34 +410,36 @@ impl Send {
                         state.engine.agreed().map(|agreed| agreed.codecs.clone()).unwrap_or_default();
                     (state.engine.registry().clone(), agreed, state.engine.options().clone())
                 });
-                let codec = match self.codec {
+                let mirrors = |codec: &CodecId| {
+                    agreed.contains(codec)
+                        && registry.get(*codec).is_some_and(|found| found.carries(ether).is_ok())
+                };
+                let preferred = self.codec.or(self.preferred.filter(mirrors));
+                let codec = match preferred {
                     Some(codec) => codec,
-                    None => super::choice::choose(ether, &agreed, self.preferred, &registry, &options)?,
+                    None => options.policy.choose(ether, &agreed, &registry, &options.sizes)?,
                 };
                 self.header.codec = codec;
+                let mut body = Vec::new();
                 registry.encode(codec, ether, &mut body)?;
-                if !super::choice::is_envelope(codec) {
+                if !matches!(codec, CodecId::JSON | CodecId::PROTOBUF) {
                     // The body does not say of which kind it is: the header must.
-                    let major = u16::try_from(ether.schema_version).unwrap_or(u16::MAX);
-                    self.header.schema_key.get_or_insert(SchemaKey {
-                        kind_id: KindId::of(&ether.kind).0,
-                        major,
-                        ..SchemaKey::default()
-                    });
-                    if let Some(trace) = ether.trace_id() {
-                        self.header.tags.push(Tags::TRACE_ID, trace)?;
+                    let (key, tags) = header_facts(ether, codec)?;
+                    self.header.schema_key.get_or_insert(key);
+                    for (key, value) in tags.iter() {
+                        self.header.tags.push(key, value)?;
                     }
                 }
+                body.into()
             }
-        }
+        };
         for (key, value) in &self.tags {
             self.header.tags.push(key, value)?;
         }
         if self.acknowledged {
             self.header.tags.push(Tags::ACK, "1")?;
         }
-        let mut state = self.connection.shared().lock();
-        Ok(state.engine.pack(body.into(), self.compress))
+        Ok(self.connection.with_state(|state| state.engine.pack(body, self.compress)))
     }
 
     async fn run(mut self) -> Result<u64, SendError> {

@@ -7,7 +7,7 @@ use strait_core::xcp::ErrorCode;
 use strait_core::xcp::connection::CloseReason;
 
 use super::address::BadAddress;
-use crate::codec::{DecodeError, EncodeError};
+use crate::codec::{DecodeError, EncodeError, NoCodec};
 
 pub use strait_core::xcp::connection::SendError as NotSent;
 
@@ -99,6 +99,9 @@ pub enum SendError {
     /// The body cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// None of the codecs that were agreed on can carry it.
+    #[error(transparent)]
+    NoCodec(#[from] NoCodec),
     /// The peer would not take it, or there is no room.
     #[error(transparent)]
     NotSent(#[from] NotSent),

@@ -30,7 +30,6 @@
 
 mod address;
 pub mod blocking;
-mod choice;
 mod client;
 pub mod compress;
 mod connection;
@@ -44,6 +43,7 @@ mod message;
 mod options;
 mod order;
 pub mod psk;
+pub mod schema;
 pub mod seal;
 mod server;
 mod shared;
@@ -75,3 +75,4 @@ pub use stream::{BodyReader, BodyWriter};
 /// Plain bytes. No codec of the protocol's: numbers from 0x8000 on are free, and this one is offered to ends that have it
 /// too. A tag `media_type` says what the bytes are, a tag `name` what they are called.
 pub const OCTETS: CodecId = CodecId(0x8000);
+pub use schema::{Schema, SchemaError, SchemaRegistry};

@@ -10,7 +10,7 @@ use strait_core::xcp::{CodecId, Dialect, Flags};
 
 use super::psk::Psk;
 use super::{BadOption, OCTETS};
-use crate::codec::Registry;
+use crate::codec::{CodecPolicy, Registry, SizePolicy, SubEncoding};
 
 /// Where the key of sealed messages comes from.
 #[derive(Clone)]
@@ -32,9 +32,8 @@ pub(crate) enum KeySource {
 pub struct Options {
     pub(crate) registry: Option<Arc<Registry>>,
     pub(crate) codecs: Vec<CodecId>,
-    pub(crate) json_below: usize,
-    pub(crate) compress_above: usize,
-    pub(crate) binary_required: bool,
+    pub(crate) sizes: SizePolicy,
+    pub(crate) policy: CodecPolicy,
     pub(crate) knobs: Option<Knobs>,
     pub(crate) max_frame: u32,
     pub(crate) max_message: u64,
@@ -87,9 +86,8 @@ impl Options {
         Self {
             registry: None,
             codecs,
-            json_below: 2048,
-            compress_above: 1024,
-            binary_required: false,
+            sizes: SizePolicy::default(),
+            policy: CodecPolicy::default(),
             knobs: None,
             max_frame: 1 << 20,
             max_message: 64 << 20,
@@ -130,25 +128,17 @@ impl Options {
         self
     }
 
-    /// Ethers shorter than so many bytes are sent as JSON, longer ones in the first codec that suits them; 2048 by
-    /// default.
+    /// What sizes decide: JSON below 2 KiB and compression above 1 KiB by default.
     #[must_use]
-    pub fn json_below(mut self, len: usize) -> Self {
-        self.json_below = len;
+    pub fn sizes(mut self, sizes: SizePolicy) -> Self {
+        self.sizes = sizes;
         self
     }
 
-    /// Bodies longer than so many bytes are compressed, if [`compress`](Self::compress) is set; 1024 by default.
+    /// Whether JSON will do, where something else is agreed on too.
     #[must_use]
-    pub fn compress_above(mut self, len: usize) -> Self {
-        self.compress_above = len;
-        self
-    }
-
-    /// No ether is sent as JSON: those that nothing else can carry are not sent.
-    #[must_use]
-    pub fn binary_required(mut self) -> Self {
-        self.binary_required = true;
+    pub fn codec_policy(mut self, policy: CodecPolicy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -213,7 +203,7 @@ impl Options {
     }
 
     /// Compresses messages with zstd at this level, -7 to 22, where the peer can: those longer than
-    /// [`compress_above`](Self::compress_above) says, and only if they become shorter.
+    /// [`sizes`](Self::sizes) say, and only if they become shorter.
     ///
     /// Compressed messages of the peer are taken in any case.
     #[must_use]
@@ -323,7 +313,12 @@ impl Options {
 
     /// The codecs of a connection: the user's, or those for what its peer speaks.
     pub(crate) fn registry_for(&self, dialect: Dialect) -> Arc<Registry> {
-        self.registry.clone().unwrap_or_else(|| Arc::new(Registry::for_dialect(dialect)))
+        self.registry.clone().unwrap_or_else(|| {
+            let registry = Registry::for_dialect(dialect);
+            // What stock Python peers write and read in the name of Protobuf, until this one shows otherwise.
+            let stock = dialect.is_strict();
+            Arc::new(if stock { registry.with_sub_encoding(SubEncoding::Json) } else { registry })
+        })
     }
 
     /// What core is to do.

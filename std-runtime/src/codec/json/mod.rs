@@ -10,11 +10,15 @@ mod read;
 mod scan;
 mod write;
 
+pub(super) use read::details as read_details;
 use strait_core::xcp::CodecId;
 
-use super::{Codec, DecodeContext, DecodeError, EncodeError};
+use serde_json::Value;
+
+use super::{Codec, DecodeContext, DecodeError, DecodeLimits, EncodeError};
 use crate::xcp::Ether;
 use crate::xcp::ether::NonFinite;
+pub(super) use write::{details as write_details, value as write_value};
 
 /// What becomes of integers that 64 bits cannot hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +89,17 @@ impl Default for JsonOptions {
     }
 }
 
+/// The value that `text` is. What it takes of `limits.values` is taken off.
+pub(super) fn read_value(
+    codec: CodecId,
+    text: &[u8],
+    limits: &mut DecodeLimits,
+) -> Result<Value, DecodeError> {
+    let (text, values) = scan::prepare(codec, text, &JsonOptions::new(), limits)?;
+    limits.values = limits.values.saturating_sub(values);
+    serde_json::from_slice(&text).map_err(|error| DecodeError::malformed(codec, 0, error.to_string()))
+}
+
 /// Codec 0x0001.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonCodec {
@@ -105,7 +120,7 @@ impl JsonCodec {
         body: &[u8],
         context: &DecodeContext<'_>,
     ) -> Result<Ether, DecodeError> {
-        let text = scan::prepare(codec, body, &self.options, &context.limits)?;
+        let (text, _) = scan::prepare(codec, body, &self.options, &context.limits)?;
         read::ether(codec, &text, &self.options, &context.limits)
     }
 }
@@ -126,4 +141,4 @@ impl Codec for JsonCodec {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::codec) mod tests;

@@ -30,16 +30,18 @@ pub(super) fn ether(
     read.ether(members, limits)
 }
 
-/// Attachments' fields that EtherProto has no place for, from the JSON object that holds them.
+/// Attachments' fields that `EtherProto` has no place for, from the object that holds them.
 pub(in crate::codec) fn details(
     codec: CodecId,
-    text: &str,
+    details: Value,
     attachment: &mut Attachment,
 ) -> Result<(), DecodeError> {
-    let mut members: Map<String, Value> =
-        serde_json::from_str(text).map_err(|error| DecodeError::malformed(codec, 0, error.to_string()))?;
     let options = JsonOptions::new();
-    Read { codec, options: &options }.details(&mut members, attachment)
+    let read = Read { codec, options: &options };
+    let Value::Object(mut members) = details else {
+        return read.refuse("an attachment's details are no object");
+    };
+    read.details(&mut members, attachment)
 }
 
 /// Where in the text the parser stopped; it says so in lines and columns.

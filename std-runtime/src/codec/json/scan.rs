@@ -11,14 +11,14 @@ use crate::xcp::ether::NonFinite;
 /// The parser's own limit.
 const MAX_NESTING: usize = 127;
 
-/// `body` as JSON has it: what `options` allow beyond that is replaced, and counted is what takes memory. The parser
-/// still finds what is no JSON at all.
+/// `body` as JSON has it: what `options` allow beyond that is replaced; and how many values and keys it has about, which is
+/// what takes memory. The parser still finds what is no JSON at all.
 pub(super) fn prepare<'b>(
     codec: CodecId,
     body: &'b [u8],
     options: &JsonOptions,
     limits: &DecodeLimits,
-) -> Result<Cow<'b, [u8]>, DecodeError> {
+) -> Result<(Cow<'b, [u8]>, usize), DecodeError> {
     let mut scan = Scan { codec, body, at: 0, options, out: Vec::new(), copied: 0 };
     let (mut nesting, mut values) = (0_usize, 0_usize);
     let max_nesting = limits.nesting.min(MAX_NESTING);
@@ -56,7 +56,7 @@ pub(super) fn prepare<'b>(
         }
         scan.at += 1;
     }
-    Ok(scan.finish())
+    Ok((scan.finish(), values))
 }
 
 struct Scan<'a, 'b> {

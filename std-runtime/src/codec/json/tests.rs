@@ -184,9 +184,9 @@ fn what_is_too_much_is_refused_before_it_is_built() {
     assert_eq!(refused(list, DecodeLimits { attachments: 2, ..limits }), ("attachments", 3, 2));
 }
 
-pub(in crate::codec) fn any_value() -> impl Strategy<Value = serde_json::Value> {
+pub(in crate::codec) fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
-        Just(serde_json::Value::Null),
+        Just(Value::Null),
         any::<bool>().prop_map(Into::into),
         any::<u64>().prop_map(Into::into),
         any::<i64>().prop_map(Into::into),
@@ -196,14 +196,12 @@ pub(in crate::codec) fn any_value() -> impl Strategy<Value = serde_json::Value> 
     leaf.prop_recursive(4, 24, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
-            any_map(inner).prop_map(serde_json::Value::Object),
+            any_map(inner).prop_map(Value::Object),
         ]
     })
 }
 
-fn any_map(
-    values: impl Strategy<Value = serde_json::Value>,
-) -> impl Strategy<Value = serde_json::Map<String, serde_json::Value>> {
+fn any_map(values: impl Strategy<Value = Value>) -> impl Strategy<Value = serde_json::Map<String, Value>> {
     prop::collection::vec((any::<String>(), values), 0..6).prop_map(|members| members.into_iter().collect())
 }
 
@@ -275,5 +273,25 @@ proptest! {
         if let Ok(strictly) = strict().decode(&text, &DecodeContext::default()) {
             prop_assert_eq!(lenient, Ok(strictly));
         }
+    }
+}
+
+#[test]
+fn floats_have_pythons_digits_and_exponents() {
+    // What Python 3.11 writes for these bits; 2023347301156851.25 stands between two numbers of as many digits.
+    for (bits, text) in [
+        (0x431C_C0E5_0492_1FCD_u64, "2023347301156851.2"),
+        (0x3F1A_36E2_EB1C_432D, "0.0001"),
+        (0x3EE9_E0E7_F0CD_1D03, "1.2339849058697153e-05"),
+        (0xBEE4_F8B5_88E3_68F1, "-1e-05"),
+        (0x3DDB_7CDF_D9D7_BDBB, "1e-10"),
+        (0x4341_C379_37E0_8000, "1e+16"),
+        (0x4341_C379_37E0_7FFF, "9999999999999998.0"),
+        (0x0000_0000_0000_0001, "5e-324"),
+        (0x8000_0000_0000_0000, "-0.0"),
+    ] {
+        let mut out = Vec::new();
+        write::value(&json!(f64::from_bits(bits)), &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), text);
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
-use serde_json::ser::{Formatter, Serializer as JsonSerializer};
+use serde_json::ser::{CompactFormatter, Formatter, Serializer as JsonSerializer};
 use serde_json::{Map, Value};
 
 use super::JsonOptions;
@@ -33,7 +33,7 @@ pub(in crate::codec) fn value(value: &Value, out: &mut Vec<u8>) {
     write(value, Python { ascii: false }, out);
 }
 
-/// The fields of an attachment that EtherProto has no place for; empty if none is set.
+/// The fields of an attachment that `EtherProto` has no place for; empty if none is set.
 pub(in crate::codec) fn details(attachment: &Attachment, with_shape: bool) -> String {
     let details = Details {
         byte_order: attachment.byte_order.as_deref(),
@@ -156,16 +156,26 @@ struct Python {
 
 impl Formatter for Python {
     fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        // Rust and Python agree on the shortest digits and on when to write an exponent, and not on how.
-        let text = format!("{value:?}");
-        let Some((digits, exponent)) = text.split_once('e') else {
-            return writer.write_all(text.as_bytes());
+        // The digits are the shortest that say the number, and of two such the even one, as in Python; `{:?}` has the
+        // larger one. Python writes an exponent below 1e-4 and from 1e16 on, of two digits at least.
+        let mut plain = Vec::with_capacity(24);
+        CompactFormatter.write_f64(&mut plain, value)?;
+        let text = core::str::from_utf8(&plain).expect("numbers are ASCII");
+        if let Some((digits, exponent)) = text.split_once('e') {
+            let (sign, exponent) = match exponent.strip_prefix('-') {
+                Some(exponent) => ('-', exponent),
+                None => ('+', exponent.trim_start_matches('+')),
+            };
+            return write!(writer, "{digits}e{sign}{exponent:0>2}");
+        }
+        let (minus, magnitude) = text.strip_prefix('-').map_or(("", text), |magnitude| ("-", magnitude));
+        let Some(small) = magnitude.strip_prefix("0.0000") else { return writer.write_all(&plain) };
+        let digits = small.trim_start_matches('0');
+        let (Some(first), exponent) = (digits.chars().next(), 5 + small.len() - digits.len()) else {
+            return writer.write_all(&plain);
         };
-        let (sign, exponent) = match exponent.strip_prefix('-') {
-            Some(exponent) => ('-', exponent),
-            None => ('+', exponent),
-        };
-        write!(writer, "{digits}e{sign}{exponent:0>2}")
+        let rest = &digits[1..];
+        write!(writer, "{minus}{first}{}{rest}e-{exponent:02}", if rest.is_empty() { "" } else { "." })
     }
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {

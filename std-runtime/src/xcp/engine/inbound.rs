@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use strait_core::time::Instant;
 use strait_core::xcp::connection::MessageKey;
-use strait_core::xcp::{ErrorCode, Flags, FrameHeader};
+use strait_core::xcp::{CodecId, ErrorCode, Flags, FrameHeader};
 
 use super::{Engine, Pipe};
+use crate::codec::SubEncoding;
 use crate::xcp::decompress::DecompressError;
 use crate::xcp::message::{Body, Message};
 use crate::xcp::unpack::Unpack;
@@ -150,6 +151,9 @@ impl Engine {
         };
         let wants_ack = self.core.wants_ack();
         self.core.accept(message, wants_ack);
+        if inbound.header.codec == CodecId::PROTOBUF {
+            self.mirror(SubEncoding::of(&body));
+        }
         let delivered = self.message(&inbound, Body::Whole(body));
         self.deliver(delivered);
     }

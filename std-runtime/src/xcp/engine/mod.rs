@@ -33,7 +33,7 @@ use super::decompress::{Decompressor, Limits};
 use super::message::{Body, Message};
 use super::options::Options;
 use super::psk::Psk;
-use crate::codec::Registry;
+use crate::codec::{Registry, SubEncoding};
 use checksum::HardwareCrc;
 use guard::Guard;
 use outbound::Outbound;
@@ -72,6 +72,8 @@ pub(crate) struct Engine {
     core: Box<Core>,
     options: Options,
     registry: Arc<Registry>,
+    /// How the peer writes Protobuf, once it did.
+    sub_encoding: Option<SubEncoding>,
     /// Secret that the TLS connection underneath gave.
     exported: Option<Arc<Psk>>,
     /// HELLO and its answer as they were sent and came, for the keys; until the handshake is over.
@@ -111,6 +113,7 @@ impl Engine {
             core: Box::new(Core::new(config, Guard::default(), now)),
             options: options.clone(),
             registry: options.registry_for(Dialect::SPEC),
+            sub_encoding: None,
             exported,
             transcript: Some(Transcript::default()),
             inbound: HashMap::new(),
@@ -411,7 +414,7 @@ impl Engine {
     /// Compresses a body if that is asked for, agreed on, and makes it shorter.
     pub(crate) fn pack(&mut self, body: Bytes, level: Option<i32>) -> (Bytes, bool) {
         let agreed = self.core.agreed().is_some_and(|agreed| agreed.features.contains(Flags::COMP));
-        let Some(level) = level.filter(|_| agreed && body.len() > self.options.compress_above) else {
+        let Some(level) = level.filter(|_| agreed && self.options.sizes.compresses(body.len())) else {
             return (body, false);
         };
         let mut packed = Vec::new();
@@ -424,6 +427,14 @@ impl Engine {
     /// Bytes of messages that are not sent yet, or kept for an ACK.
     pub(crate) fn held(&self) -> usize {
         self.outbound.values().map(Outbound::held).sum()
+    }
+
+    /// Writes Protobuf as the peer does: stock Python peers write JSON in its name, and read nothing else.
+    fn mirror(&mut self, sub_encoding: SubEncoding) {
+        if self.options.registry.is_none() && self.sub_encoding.replace(sub_encoding) != Some(sub_encoding) {
+            let registry = Registry::for_dialect(self.core.dialect()).with_sub_encoding(sub_encoding);
+            self.registry = Arc::new(registry);
+        }
     }
 
     fn deliver(&mut self, message: Message) {

@@ -1,5 +1,7 @@
 //! What can be wrong with an ether, whatever it is encoded in.
 
+use strait_core::xcp::TensorError;
+
 use super::attachment::ChecksumAlgorithm;
 
 /// Why an ether is refused, or does not hold what was asked for.
@@ -108,6 +110,22 @@ pub enum EtherError {
         len: usize,
         /// How many it should have.
         said: u64,
+    },
+    /// An attachment is no tensor of this crate.
+    #[error("attachment {id:?} is no tensor: {why}")]
+    NoTensor {
+        /// Its id.
+        id: String,
+        /// What is missing.
+        why: String,
+    },
+    /// An attachment's tensor is not what it says.
+    #[error("attachment {id:?}: {error}")]
+    Tensor {
+        /// Its id.
+        id: String,
+        /// What is wrong.
+        error: TensorError,
     },
     /// The system gives no random bytes.
     #[error("no random bytes for a trace id: {why}")]
