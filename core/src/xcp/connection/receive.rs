@@ -116,8 +116,9 @@ where
         if let Some(closed) = self.bound_frame(payload_len) {
             return Some(closed);
         }
-        let is_hello = matches!(self.header.msg_type, MsgType::HELLO | MsgType::CAPS);
         if opening {
+            self.settle_numbering();
+            let is_hello = matches!(self.header.msg_type, MsgType::HELLO | MsgType::CAPS);
             self.route = Route::Control;
             // A NACK before the answer says that the version is not spoken.
             let refusal = self.config.side == super::Side::Client && self.header.msg_type == MsgType::NACK;
