@@ -89,7 +89,8 @@ impl<const N: usize> Assemblies<N> {
             if entry.message == message && entry.header_hash == header_hash {
                 let received = entry.received.saturating_add(len);
                 if entry.refused {
-                    entry.received = received;
+                    // As long as some of it comes it is not forgotten, or the rest would pass for a message.
+                    (entry.received, entry.expires) = (received, expires);
                     if !more {
                         self.entries.swap_remove(at);
                     }
@@ -108,7 +109,7 @@ impl<const N: usize> Assemblies<N> {
                 };
                 if let Some(code) = code {
                     // Bytes that follow count against the same bound once more.
-                    (entry.refused, entry.received) = (true, len);
+                    (entry.refused, entry.received, entry.expires) = (true, len, expires);
                     if !more {
                         self.entries.swap_remove(at);
                     }
@@ -166,15 +167,12 @@ impl<const N: usize> Assemblies<N> {
         }
     }
 
-    /// A message is refused: what still comes of it is thrown away. Whether it was unfinished and not refused before.
-    pub(super) fn refuse(&mut self, now: Instant, message: MessageKey) -> bool {
+    /// A message is refused: if it is unfinished, what still comes of it is thrown away.
+    pub(super) fn refuse(&mut self, now: Instant, message: MessageKey) {
         let expires = now.saturating_add(self.bounds.age);
-        let Some(entry) = self.entries.iter_mut().find(|entry| entry.message == message) else {
-            return false;
-        };
-        let was_taken = !entry.refused;
-        (entry.refused, entry.received, entry.expires) = (true, 0, expires);
-        was_taken
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.message == message) {
+            (entry.refused, entry.received, entry.expires) = (true, 0, expires);
+        }
     }
 
     /// The next message that waited too long for its next byte; it counts as refused from now on.

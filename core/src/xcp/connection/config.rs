@@ -18,7 +18,7 @@ pub enum Side {
 }
 
 /// A dialect with some knobs left open: a server then does as its peer does, a client as the specification says, but for
-/// the numbers, which it takes from the answer.
+/// the numbers: with big-endian checksums it takes those of the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Knobs {
     /// How we encode headers; every encoding is read. Packed ones are only sent to a peer that offered

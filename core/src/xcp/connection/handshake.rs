@@ -73,10 +73,12 @@ where
         }
     }
 
-    /// A client that was told no numbers learns them from the answer to HELLO: an ACK is none, and what would be one is
-    /// CAPS in Python's numbers.
+    /// A client that was told Python's byte order and no numbers learns them from the answer to HELLO: an ACK is none, and
+    /// what would be one is CAPS in Python's numbers.
     pub(super) fn settle_numbering(&mut self) {
-        let is_open = self.config.side == Side::Client && self.config.knobs.numbering.is_none();
+        let is_open = self.config.side == Side::Client
+            && self.config.knobs.numbering.is_none()
+            && self.dialect.crc == CrcOrder::Big;
         if is_open && self.header.msg_type == MsgType::ACK {
             self.dialect.numbering = Numbering::Python;
             self.header.msg_type = MsgType::CAPS;

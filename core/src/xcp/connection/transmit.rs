@@ -92,6 +92,7 @@ where
             reliable,
             attempt: 0,
             not_before: None,
+            refused: None,
         });
         Ok(Begun { handle, msg_id: message.msg_id, header_len })
     }
@@ -118,7 +119,7 @@ where
     /// Forgets a message of ours; whether nothing of it was given out yet. Otherwise the peer drops what it has of it
     /// when the channel's next message begins, or after a while.
     pub fn cancel(&mut self, handle: u64) -> bool {
-        self.sending.remove(handle).is_some_and(|message| message.sent == 0)
+        self.sending.remove(handle).is_some_and(|message| !message.is_begun())
     }
 
     /// Asks the peer whether it is there; [`Event::Pong`](super::Event::Pong) will have this number. `None` if the
@@ -158,8 +159,7 @@ where
         let flags = if last { message.flags } else { message.flags.union(Flags::MORE) };
         let (handle, msg_id, kept) = (message.handle, message.msg_id, message.reliable);
         if last {
-            let deadline = now.saturating_add(self.config.retry.timeout);
-            self.sending.sent_whole(handle, deadline);
+            self.sending.sent_whole(now, handle, self.config.retry.timeout);
         }
         let envelope = Envelope { flags, payload_len: len, crc };
         // One frame's bytes, which fit the memory they are in.

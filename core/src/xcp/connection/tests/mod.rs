@@ -3,9 +3,11 @@
 mod end;
 mod golden;
 mod handshake;
+mod loss;
 mod pair;
 mod raw;
+mod retry;
 
-use end::{Delivered, End};
-use pair::{Pair, TO_CLIENT, TO_SERVER};
+use end::{Delivered, End, Verdict};
+use pair::{Pair, TO_CLIENT, TO_SERVER, config};
 use raw::{Frame, frame, frames};

@@ -19,7 +19,7 @@ pub(super) struct Wire {
     bytes: VecDeque<u8>,
     /// All that was put in, as it was put in.
     pub(super) log: Vec<u8>,
-    delivered: usize,
+    pub(super) delivered: usize,
     /// The transport breaks once so many bytes were delivered.
     pub(super) cut_at: Option<usize>,
     /// Which byte is changed, and the bits that are.
@@ -121,8 +121,14 @@ impl<P: Protection> Pair<P> {
     pub(super) fn cut(&mut self) {
         self.is_cut = true;
         self.wires.iter_mut().for_each(|wire| wire.bytes.clear());
-        self.client.handle_eof(self.now);
-        self.server.handle_eof(self.now);
+        for end in [&mut self.client, &mut self.server] {
+            // The end of a stream is read behind all that came.
+            while !end.input.is_empty() && !end.connection.is_closed() {
+                end.transmit(self.now);
+                end.feed(self.now);
+            }
+            end.handle_eof(self.now);
+        }
     }
 
     /// Time goes on, and whatever becomes due on the way happens at its time.

@@ -2,12 +2,19 @@
 
 use std::vec::Vec;
 
+use super::super::super::control::{Ack, Nack};
 use super::super::super::decoder::{Decoder, Piece};
 use super::super::super::dialect::Dialect;
 use super::super::super::frame::Envelope;
 use super::super::super::header::{self, FrameHeader};
-use super::super::super::numbers::{Flags, MsgType};
+use super::super::super::numbers::{ErrorCode, Flags, MsgType};
+use super::super::{Config, Event, Plain, Side};
+use super::End;
 use crate::crc32c::Crc32c;
+use crate::time::Instant;
+
+/// When everything happens where time does not matter.
+pub(super) const NOW: Instant = Instant::from_nanos(5);
 
 /// A frame as it was on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,4 +75,63 @@ pub(super) fn frames(dialect: Dialect, stream: &[u8]) -> Vec<Frame> {
 /// The frames of a type.
 pub(super) fn of_type(frames: &[Frame], msg_type: MsgType) -> Vec<&Frame> {
     frames.iter().filter(|frame| frame.header.msg_type == msg_type).collect()
+}
+
+/// A server that a client of the specification has said HELLO to, and heard.
+pub(super) fn opened(config: Config) -> End {
+    opened_in(Dialect::SPEC, config)
+}
+
+/// A server that a client of this dialect has said HELLO to, and heard. The client can do whatever flags say.
+pub(super) fn opened_in(dialect: Dialect, config: Config) -> End {
+    assert_eq!(config.side, Side::Server);
+    let mut server = End::new(config, Plain, NOW);
+    let hello = FrameHeader::new(MsgType::HELLO, 0, 1);
+    server.receive(NOW, &frame(dialect, &hello, Flags::NONE, br#"{"codecs":[1],"features":240}"#));
+    assert_eq!(server.take_events(), [Event::Connected]);
+    assert_eq!(server.connection.dialect(), dialect);
+    assert_eq!(frames(dialect, &server.transmit(NOW)).len(), 1);
+    server
+}
+
+/// A frame of a message in the dialect of the specification.
+pub(super) fn data(channel: u32, msg_id: u64, flags: Flags, body: &[u8]) -> Vec<u8> {
+    frame(Dialect::SPEC, &FrameHeader::new(MsgType::DATA, channel, msg_id), flags, body)
+}
+
+/// A control frame in the dialect of the specification.
+pub(super) fn control(msg_type: MsgType, msg_id: u64, body: &[u8]) -> Vec<u8> {
+    frame(Dialect::SPEC, &FrameHeader::new(msg_type, 0, msg_id), Flags::NONE, body)
+}
+
+/// A NACK in the dialect of the specification.
+pub(super) fn nack(msg_id: u64, code: ErrorCode, retry_after_ms: u32) -> Vec<u8> {
+    let mut body = [0; 128];
+    let len = Nack { msg_id, code, retry_after_ms }.write_json(&mut body).unwrap();
+    control(MsgType::NACK, 900, &body[..len])
+}
+
+/// An ACK in the dialect of the specification.
+pub(super) fn ack(msg_id: u64) -> Vec<u8> {
+    let mut body = [0; 64];
+    let len = Ack { msg_id }.write_json(&mut body).unwrap();
+    control(MsgType::ACK, 900, &body[..len])
+}
+
+/// What the NACKs among frames say: which message, and why.
+pub(super) fn nacks(dialect: Dialect, stream: &[u8]) -> Vec<(u64, ErrorCode)> {
+    let frames = frames(dialect, stream);
+    let said = of_type(&frames, MsgType::NACK).into_iter().map(|frame| {
+        let nack = Nack::read(frame.header.codec, &frame.body).unwrap();
+        assert_eq!(nack.msg_id, frame.header.in_reply_to);
+        (nack.msg_id, nack.code)
+    });
+    said.collect()
+}
+
+/// Which messages the ACKs among frames are for.
+pub(super) fn acks(stream: &[u8]) -> Vec<u64> {
+    let frames = frames(Dialect::SPEC, stream);
+    let said = of_type(&frames, MsgType::ACK).into_iter();
+    said.map(|frame| Ack::read(frame.header.codec, &frame.body).unwrap().msg_id).collect()
 }
