@@ -30,9 +30,9 @@ where
         MessageKey { channel: self.header.channel, msg_id: self.header.msg_id }
     }
 
-    /// Whether another frame of it follows. A peer of Python's dialect knows no flag but LARGE, and sets none.
+    /// Whether another frame of it follows.
     fn more(&self) -> bool {
-        self.flags.contains(Flags::MORE) && !self.dialect.is_strict()
+        self.flags.contains(Flags::MORE)
     }
 
     /// Does what the place of a message's frame asks for.
@@ -113,10 +113,11 @@ where
         if sealed != self.protection.is_on() && !self.dialect.is_strict() {
             return Some(ErrorCode::ERR_AUTHENTICATION_FAILED);
         }
-        if self.flags.contains(Flags::COMP)
-            && !agreed.features.contains(Flags::COMP)
-            && !self.dialect.is_strict()
-        {
+        if self.flags.contains(Flags::COMP) && !agreed.features.contains(Flags::COMP) {
+            return Some(ErrorCode::ERR_CODEC_UNSUPPORTED);
+        }
+        // The specification has chunks and no way to offer them, so a peer need not.
+        if self.more() && !self.config.features.contains(Flags::MORE) {
             return Some(ErrorCode::ERR_CODEC_UNSUPPORTED);
         }
         if !self.config.codecs.contains(&self.header.codec) {

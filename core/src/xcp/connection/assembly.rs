@@ -109,7 +109,7 @@ impl<const N: usize> Assemblies<N> {
                 };
                 if let Some(code) = code {
                     // Bytes that follow count against the same bound once more.
-                    (entry.refused, entry.received, entry.expires) = (true, len, expires);
+                    (entry.refused, entry.received, entry.expires) = (true, 0, expires);
                     if !more {
                         self.entries.swap_remove(at);
                     }
@@ -135,7 +135,7 @@ impl<const N: usize> Assemblies<N> {
             let entry = Assembly {
                 message,
                 header_hash,
-                received: len,
+                received: if code.is_some() { 0 } else { len },
                 consumed: 0,
                 expires,
                 refused: code.is_some(),
@@ -151,6 +151,11 @@ impl<const N: usize> Assemblies<N> {
     pub(super) fn in_flight(&self) -> u64 {
         let taken = self.entries.iter().filter(|entry| !entry.refused);
         taken.fold(0, |sum, entry| sum.saturating_add(entry.received.saturating_sub(entry.consumed)))
+    }
+
+    /// Whether some message is unfinished that was not refused.
+    pub(super) fn has_unfinished(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.refused)
     }
 
     /// Bytes of a message are no longer kept.
@@ -175,12 +180,9 @@ impl<const N: usize> Assemblies<N> {
         }
     }
 
-    /// The next message that waited too long for its next byte; it counts as refused from now on.
-    pub(super) fn poll_expired(&mut self, now: Instant) -> Option<MessageKey> {
-        let entry = self.entries.iter_mut().find(|entry| !entry.refused && entry.expires <= now)?;
-        (entry.refused, entry.received) = (true, 0);
-        entry.expires = now.saturating_add(self.bounds.age);
-        Some(entry.message)
+    /// A message that has waited too long for its next byte.
+    pub(super) fn next_expired(&self, now: Instant) -> Option<MessageKey> {
+        self.entries.iter().find(|entry| !entry.refused && entry.expires <= now).map(|entry| entry.message)
     }
 
     /// Bytes of a message came.

@@ -23,7 +23,8 @@ where
             Phase::Open => {
                 let asks = self.next_question();
                 let gone = self.gone_at();
-                let messages = self.assemblies.next_expiry();
+                // While none can be told, none is due: the driver would come back at once, and again.
+                let messages = self.assemblies.next_expiry().filter(|_| self.has_room_for_answers());
                 [asks, gone, messages, self.sending.next_due()].into_iter().flatten().min()
             }
         }
@@ -64,9 +65,10 @@ where
         if self.phase != Phase::Open {
             return None;
         }
-        if self.answers.len().saturating_add(2) < self.answers.capacity()
-            && let Some(message) = self.assemblies.poll_expired(now)
+        if self.has_room_for_answers()
+            && let Some(message) = self.assemblies.next_expired(now)
         {
+            self.stop(now, message);
             self.nack(message.msg_id, ErrorCode::ERR_BUSY);
             return Some(Event::Dropped { message, code: ErrorCode::ERR_BUSY });
         }

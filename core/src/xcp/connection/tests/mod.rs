@@ -1,5 +1,6 @@
 //! Do two ends understand each other, on any transport and for as long as it lasts?
 
+mod bounds;
 mod end;
 mod golden;
 mod handshake;
@@ -7,6 +8,7 @@ mod loss;
 mod pair;
 mod raw;
 mod retry;
+mod timing;
 
 use end::{Delivered, End, Verdict};
 use pair::{Pair, TO_CLIENT, TO_SERVER, config};
