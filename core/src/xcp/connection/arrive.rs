@@ -30,9 +30,9 @@ where
         MessageKey { channel: self.header.channel, msg_id: self.header.msg_id }
     }
 
-    /// Whether another frame of it follows. A peer of Python's dialect knows no flag but LARGE, and sets none.
+    /// Whether another frame of it follows.
     fn more(&self) -> bool {
-        self.flags.contains(Flags::MORE) && !self.dialect.is_strict()
+        self.flags.contains(Flags::MORE)
     }
 
     /// Does what the place of a message's frame asks for.
@@ -44,7 +44,10 @@ where
                 self.route = Route::Message { message, more };
                 None
             }
-            Ok(Place::Refused) => None,
+            Ok(Place::Refused) => {
+                self.route = self.again(message, more);
+                None
+            }
             Ok(Place::First) => self.first_of_message(now, message, more),
             Err(Refusal::Begun(code)) => {
                 self.nack(message.msg_id, code);
@@ -66,8 +69,7 @@ where
     fn first_of_message(&mut self, now: Instant, message: MessageKey, more: bool) -> Option<Event<'static>> {
         if !self.dialect.is_strict() && self.recent.contains(message) {
             self.assemblies.refuse(now, message);
-            // Of a message in pieces, the last one is acknowledged.
-            self.route = Route::Discard { duplicate: (!more && self.wants_ack()).then_some(message) };
+            self.route = self.again(message, more);
             return None;
         }
         if let Some(code) = self.unwanted() {
@@ -86,6 +88,24 @@ where
         Some(Event::Started { message, flags, len: (!more).then_some(self.payload_len) })
     }
 
+    /// Where a frame goes whose message is not taken. If it was taken before, the last frame is acknowledged again.
+    fn again(&self, message: MessageKey, more: bool) -> Route {
+        let acknowledged = !more && self.wants_ack() && self.recent.contains(message);
+        Route::Discard { duplicate: acknowledged.then_some(message) }
+    }
+
+    /// What still comes of a message is thrown away: of the frame that comes, and of those that follow.
+    pub(super) fn stop(&mut self, now: Instant, message: MessageKey) {
+        match self.route {
+            Route::Message { message: current, more } if current == message => {
+                self.route = Route::Discard { duplicate: None };
+                // Behind its last frame nothing follows: it may come anew.
+                if more { self.assemblies.refuse(now, message) } else { self.assemblies.finish(message) }
+            }
+            _ => self.assemblies.refuse(now, message),
+        }
+    }
+
     /// Why the message whose header came is not taken.
     fn unwanted(&self) -> Option<ErrorCode> {
         let agreed = self.agreed.as_ref()?;
@@ -93,10 +113,11 @@ where
         if sealed != self.protection.is_on() && !self.dialect.is_strict() {
             return Some(ErrorCode::ERR_AUTHENTICATION_FAILED);
         }
-        if self.flags.contains(Flags::COMP)
-            && !agreed.features.contains(Flags::COMP)
-            && !self.dialect.is_strict()
-        {
+        if self.flags.contains(Flags::COMP) && !agreed.features.contains(Flags::COMP) {
+            return Some(ErrorCode::ERR_CODEC_UNSUPPORTED);
+        }
+        // The specification has chunks and no way to offer them, so a peer need not.
+        if self.more() && !self.config.features.contains(Flags::MORE) {
             return Some(ErrorCode::ERR_CODEC_UNSUPPORTED);
         }
         if !self.config.codecs.contains(&self.header.codec) {
@@ -126,11 +147,10 @@ where
     ///
     /// With [`ErrorCode::ERR_AUTHENTICATION_FAILED`], and for the third time, the connection is closed.
     pub fn refuse(&mut self, now: Instant, message: MessageKey, code: ErrorCode) -> Option<Event<'static>> {
-        let current = matches!(self.route, Route::Message { message: current, .. } if current == message);
-        if current && (self.decoder.payload_left() > 0 || !self.decoder.is_between_frames()) {
-            self.route = Route::Discard { duplicate: None };
+        if self.is_closed() {
+            return None;
         }
-        self.assemblies.refuse(now, message);
+        self.stop(now, message);
         if code == ErrorCode::ERR_AUTHENTICATION_FAILED {
             return self.not_opened(message.msg_id);
         }

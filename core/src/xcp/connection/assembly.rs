@@ -89,7 +89,8 @@ impl<const N: usize> Assemblies<N> {
             if entry.message == message && entry.header_hash == header_hash {
                 let received = entry.received.saturating_add(len);
                 if entry.refused {
-                    entry.received = received;
+                    // As long as some of it comes it is not forgotten, or the rest would pass for a message.
+                    (entry.received, entry.expires) = (received, expires);
                     if !more {
                         self.entries.swap_remove(at);
                     }
@@ -108,7 +109,7 @@ impl<const N: usize> Assemblies<N> {
                 };
                 if let Some(code) = code {
                     // Bytes that follow count against the same bound once more.
-                    (entry.refused, entry.received) = (true, len);
+                    (entry.refused, entry.received, entry.expires) = (true, 0, expires);
                     if !more {
                         self.entries.swap_remove(at);
                     }
@@ -134,7 +135,7 @@ impl<const N: usize> Assemblies<N> {
             let entry = Assembly {
                 message,
                 header_hash,
-                received: len,
+                received: if code.is_some() { 0 } else { len },
                 consumed: 0,
                 expires,
                 refused: code.is_some(),
@@ -152,6 +153,11 @@ impl<const N: usize> Assemblies<N> {
         taken.fold(0, |sum, entry| sum.saturating_add(entry.received.saturating_sub(entry.consumed)))
     }
 
+    /// Whether some message is unfinished that was not refused.
+    pub(super) fn has_unfinished(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.refused)
+    }
+
     /// Bytes of a message are no longer kept.
     pub(super) fn consume(&mut self, message: MessageKey, bytes: u64) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.message == message) {
@@ -166,23 +172,17 @@ impl<const N: usize> Assemblies<N> {
         }
     }
 
-    /// A message is refused: what still comes of it is thrown away. Whether it was unfinished and not refused before.
-    pub(super) fn refuse(&mut self, now: Instant, message: MessageKey) -> bool {
+    /// A message is refused: if it is unfinished, what still comes of it is thrown away.
+    pub(super) fn refuse(&mut self, now: Instant, message: MessageKey) {
         let expires = now.saturating_add(self.bounds.age);
-        let Some(entry) = self.entries.iter_mut().find(|entry| entry.message == message) else {
-            return false;
-        };
-        let was_taken = !entry.refused;
-        (entry.refused, entry.received, entry.expires) = (true, 0, expires);
-        was_taken
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.message == message) {
+            (entry.refused, entry.received, entry.expires) = (true, 0, expires);
+        }
     }
 
-    /// The next message that waited too long for its next byte; it counts as refused from now on.
-    pub(super) fn poll_expired(&mut self, now: Instant) -> Option<MessageKey> {
-        let entry = self.entries.iter_mut().find(|entry| !entry.refused && entry.expires <= now)?;
-        (entry.refused, entry.received) = (true, 0);
-        entry.expires = now.saturating_add(self.bounds.age);
-        Some(entry.message)
+    /// A message that has waited too long for its next byte.
+    pub(super) fn next_expired(&self, now: Instant) -> Option<MessageKey> {
+        self.entries.iter().find(|entry| !entry.refused && entry.expires <= now).map(|entry| entry.message)
     }
 
     /// Bytes of a message came.

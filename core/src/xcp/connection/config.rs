@@ -17,10 +17,12 @@ pub enum Side {
     Server,
 }
 
-/// A dialect with some knobs left open: a server then does as its peer does, a client as the specification says.
+/// A dialect with some knobs left open: a server then does as its peer does, a client as the specification says, but for
+/// the numbers: with big-endian checksums it takes those of the answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Knobs {
-    /// How we encode headers; every encoding is read.
+    /// How we encode headers; every encoding is read. Packed ones are only sent to a peer that offered
+    /// [`Extensions::CAPNP_PACKED`] as well.
     pub header: Option<HeaderFormat>,
     /// The byte order of checksums.
     pub crc: Option<CrcOrder>,
@@ -75,6 +77,8 @@ pub struct Config {
     pub require: Flags,
     /// What it can beyond flags.
     pub extensions: Extensions,
+    /// The version that its HELLO names, besides the one in front of every frame. The specification has no key for it.
+    pub version: Option<(u8, u8)>,
     /// Whether it reads bodies from shared memory.
     pub shared_mem: bool,
     /// Kinds it takes; none means all.
@@ -112,6 +116,7 @@ impl Config {
             features: Flags::MORE.union(Flags::LARGE),
             require: Flags::NONE,
             extensions: Extensions::NONE,
+            version: Some((0, 2)),
             shared_mem: false,
             accepts: Vec::new(),
             emits: Vec::new(),
@@ -140,7 +145,7 @@ impl Config {
             emits: self.emits.clone(),
             features: self.features,
             extensions: self.extensions,
-            version: Some((0, 2)),
+            version: self.version,
             crypt: self.crypt.clone(),
         }
     }

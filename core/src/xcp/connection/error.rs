@@ -43,6 +43,14 @@ pub enum SendError {
         /// What goes into one frame.
         limit: u64,
     },
+    /// Not even one byte of the message fits a frame that the peer takes.
+    #[error("no frame of at most {limit} bytes has room behind a header of {header_len} bytes")]
+    NoFrame {
+        /// Bytes of its header.
+        header_len: usize,
+        /// Longest frame that the peer takes, bytes.
+        limit: u32,
+    },
     /// Too many messages wait to be sent.
     #[error("{limit} messages wait to be sent or acknowledged already")]
     Busy {

@@ -63,12 +63,25 @@ where
         Event::Connected
     }
 
-    /// Whether the frame is an answer to HELLO: CAPS, or a HELLO that names the one it answers.
+    /// Whether the frame is an answer to HELLO: CAPS, or a HELLO that names the one it answers. Who has a number for CAPS
+    /// uses it, so a HELLO for an answer means that the numbers are not those that were forced.
     pub(super) fn is_caps(&self) -> bool {
         match self.header.msg_type {
             MsgType::CAPS => true,
-            MsgType::HELLO => self.header.in_reply_to != 0,
+            MsgType::HELLO => self.header.in_reply_to != 0 && !self.dialect.is_strict(),
             _ => false,
+        }
+    }
+
+    /// A client that was told Python's byte order and no numbers learns them from the answer to HELLO: an ACK is none, and
+    /// what would be one is CAPS in Python's numbers.
+    pub(super) fn settle_numbering(&mut self) {
+        let is_open = self.config.side == Side::Client
+            && self.config.knobs.numbering.is_none()
+            && self.dialect.crc == CrcOrder::Big;
+        if is_open && self.header.msg_type == MsgType::ACK {
+            self.dialect.numbering = Numbering::Python;
+            self.header.msg_type = MsgType::CAPS;
         }
     }
 
@@ -129,9 +142,12 @@ where
             features = features.without(Flags::CRYPT);
             extensions = extensions.without(Extensions::XCP_CRYPT_1);
         }
-        if extensions.contains(Extensions::CAPNP_PACKED) && self.dialect.header == HeaderFormat::CapnProto {
-            self.dialect.header = HeaderFormat::CapnProtoPacked;
-        }
+        self.dialect.header = match self.dialect.header {
+            HeaderFormat::Json => HeaderFormat::Json,
+            // Also where packed headers are forced: a peer that does not read them would close.
+            _ if extensions.contains(Extensions::CAPNP_PACKED) => HeaderFormat::CapnProtoPacked,
+            _ => HeaderFormat::CapnProto,
+        };
         Agreed {
             dialect: self.dialect,
             codecs,

@@ -223,7 +223,8 @@ where
             failed_openings: 0,
             last_received: None,
             asked: None,
-            random: config.seed | 1,
+            // It must not be 0, or it stays so.
+            random: if config.seed == 0 { u64::MAX } else { config.seed },
             config,
         }
     }

@@ -1,5 +1,7 @@
 //! Which messages are being sent, and whose chunk is next.
 
+use core::time::Duration;
+
 use heapless::Vec;
 
 use crate::time::Instant;
@@ -24,6 +26,16 @@ pub(super) struct Outgoing {
     pub(super) attempt: u32,
     /// Not before this: it is sent again then.
     pub(super) not_before: Option<Instant>,
+    /// The peer refused what it has of this attempt for now. The rest goes out all the same, because only behind the last
+    /// frame can the message begin anew, and so long after that it does.
+    pub(super) refused: Option<Duration>,
+}
+
+impl Outgoing {
+    /// Whether any of it was ever given out.
+    pub(super) const fn is_begun(&self) -> bool {
+        self.sent > 0 || self.attempt > 0
+    }
 }
 
 /// A message that waits for its ACK.
@@ -93,25 +105,35 @@ impl<const N: usize> Sending<N> {
     }
 
     /// The last chunk of a message was given out.
-    pub(super) fn sent_whole(&mut self, handle: u64, deadline: Instant) {
+    pub(super) fn sent_whole(&mut self, now: Instant, handle: u64, timeout: Duration) {
         let Some(at) = self.queue.iter().position(|message| message.handle == handle) else { return };
-        let message = self.take(at);
-        if message.reliable {
+        let mut message = self.take(at);
+        if let Some(wait) = message.refused.take() {
+            self.again(message, now.saturating_add(wait));
+        } else if message.reliable {
             // There is room: both tables together have at most N.
-            let _ = self.kept.push(Unacknowledged { message, deadline });
+            let _ = self.kept.push(Unacknowledged { message, deadline: now.saturating_add(timeout) });
         }
     }
 
-    /// The peer has a message. Its handle, if it waited for that.
+    /// The peer has a message. Its handle, if it waited for that, or was to be sent again.
     pub(super) fn acked(&mut self, msg_id: u64) -> Option<u64> {
-        let at = self.kept.iter().position(|kept| kept.message.msg_id == msg_id)?;
-        Some(self.kept.swap_remove(at).message.handle)
+        let again = |message: &Outgoing| message.msg_id == msg_id && message.reliable && message.attempt > 0;
+        if let Some(at) = self.queue.iter().position(again) {
+            return Some(self.take(at).handle);
+        }
+        self.take_kept(msg_id).map(|message| message.handle)
     }
 
     /// The message with this number that waits for its ACK, taken out of those.
     pub(super) fn take_kept(&mut self, msg_id: u64) -> Option<Outgoing> {
         let at = self.kept.iter().position(|kept| kept.message.msg_id == msg_id)?;
         Some(self.kept.swap_remove(at).message)
+    }
+
+    /// The message with this number that is being sent, or will be.
+    pub(super) fn find_queued(&mut self, msg_id: u64) -> Option<&mut Outgoing> {
+        self.queue.iter_mut().find(|message| message.msg_id == msg_id)
     }
 
     /// The next message whose ACK is overdue, taken out of those that wait.

@@ -3,7 +3,7 @@
 use super::super::control::{Ack, Nack, Ping};
 use super::super::decoder::{Piece, len};
 use super::super::frame::FRAMING;
-use super::super::header;
+use super::super::header::{self, FrameHeader};
 use super::super::numbers::{ErrorCode, Flags, MsgType};
 use super::assembly::header_hash;
 use super::{Answer, CloseReason, Connection, Event, FAILED_OPENINGS, Phase, Protection, Route, SealedFrame};
@@ -80,7 +80,7 @@ where
     }
 
     /// One frame leads to two answers at most, and a PONG takes its body from the buffer of the next PING.
-    fn has_room_for_answers(&self) -> bool {
+    pub(super) fn has_room_for_answers(&self) -> bool {
         self.answers.len().saturating_add(2) < self.answers.capacity() && !self.control_in_use
     }
 
@@ -94,7 +94,9 @@ where
     /// A frame begins. Its header decides what becomes of its payload.
     fn head(&mut self, now: Instant, version: u8, flags: Flags, payload_len: u64) -> Option<Event<'static>> {
         self.control.clear();
-        (self.flags, self.payload_len) = (flags, payload_len);
+        self.payload_len = payload_len;
+        // A peer of Python's dialect knows no flag but LARGE: it sets none, and means none.
+        self.flags = if self.dialect.is_strict() { Flags::NONE } else { flags };
         if version >> 4 > 0 {
             let (major, minor) = (version >> 4, version & 0xF);
             self.nack(0, ErrorCode::ERR_VERSION_UNSUPPORTED);
@@ -103,11 +105,14 @@ where
         let opening = matches!(self.phase, Phase::Handshake { .. });
         match header::read(self.decoder.header(), self.dialect.numbering) {
             Ok((_, header)) => self.header = header,
-            Err(error) if opening || self.dialect.is_strict() => {
+            // A chunk without its place would leave a message with a gap, or its rest for a message.
+            Err(error) if opening || self.dialect.is_strict() || self.is_in_pieces() => {
                 return Some(self.fail(CloseReason::Header(error)));
             }
             // The frame's length is known, and so is where the next one begins.
             Err(_) => {
+                // What is said of this frame is not to be said of the last one's message.
+                self.header = FrameHeader::new(MsgType::HELLO, 0, 0);
                 self.nack(0, ErrorCode::ERR_MALFORMED);
                 self.route = Route::Discard { duplicate: None };
                 return self.bound_frame(payload_len);
@@ -116,8 +121,9 @@ where
         if let Some(closed) = self.bound_frame(payload_len) {
             return Some(closed);
         }
-        let is_hello = matches!(self.header.msg_type, MsgType::HELLO | MsgType::CAPS);
         if opening {
+            self.settle_numbering();
+            let is_hello = matches!(self.header.msg_type, MsgType::HELLO | MsgType::CAPS);
             self.route = Route::Control;
             // A NACK before the answer says that the version is not spoken.
             let refusal = self.config.side == super::Side::Client && self.header.msg_type == MsgType::NACK;
@@ -130,10 +136,15 @@ where
         match self.header.msg_type {
             // Said twice, it changes nothing.
             MsgType::HELLO | MsgType::CAPS => self.route = Route::Discard { duplicate: None },
-            MsgType::ACK | MsgType::NACK | MsgType::PING | MsgType::PONG => self.route = Route::Control,
+            msg_type if is_control(msg_type) => self.route = Route::Control,
             _ => return self.message_frame(now),
         }
         None
+    }
+
+    /// Whether the frame may be one of several of a message.
+    fn is_in_pieces(&self) -> bool {
+        self.flags.contains(Flags::MORE) || self.assemblies.has_unfinished()
     }
 
     /// The frame must not be longer than was offered: to skip it would mean to read it.
@@ -145,8 +156,10 @@ where
         } else {
             self.config.max_frame
         };
-        let limit = u64::from(limit);
-        let around = len(self.decoder.header()).saturating_add(u64::try_from(FRAMING).unwrap_or(u64::MAX));
+        // Of control frames as many bytes as have room: to a small limit not even a refusal could be sent.
+        let control = if is_control(self.header.msg_type) { HEADER.saturating_add(CONTROL) } else { 0 };
+        let limit = u64::from(limit).max(len_of(control));
+        let around = len(self.decoder.header()).saturating_add(len_of(FRAMING));
         let frame = payload_len.saturating_add(around);
         if frame <= limit {
             return None;
@@ -260,4 +273,13 @@ where
     pub(super) fn header_hash(&self) -> u64 {
         header_hash(self.decoder.header(), self.flags)
     }
+}
+
+/// Whether a frame is for the connection itself.
+const fn is_control(msg_type: MsgType) -> bool {
+    matches!(msg_type, MsgType::ACK | MsgType::NACK | MsgType::PING | MsgType::PONG)
+}
+
+fn len_of(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::super::control::Nack;
 use super::super::numbers::ErrorCode;
+use super::outgoing::Outgoing;
 use super::{CloseReason, Connection, Event, Phase, Protection};
 use crate::crc32c::Checksum;
 use crate::time::Instant;
@@ -22,7 +23,8 @@ where
             Phase::Open => {
                 let asks = self.next_question();
                 let gone = self.gone_at();
-                let messages = self.assemblies.next_expiry();
+                // While none can be told, none is due: the driver would come back at once, and again.
+                let messages = self.assemblies.next_expiry().filter(|_| self.has_room_for_answers());
                 [asks, gone, messages, self.sending.next_due()].into_iter().flatten().min()
             }
         }
@@ -63,9 +65,10 @@ where
         if self.phase != Phase::Open {
             return None;
         }
-        if self.answers.len().saturating_add(2) < self.answers.capacity()
-            && let Some(message) = self.assemblies.poll_expired(now)
+        if self.has_room_for_answers()
+            && let Some(message) = self.assemblies.next_expired(now)
         {
+            self.stop(now, message);
             self.nack(message.msg_id, ErrorCode::ERR_BUSY);
             return Some(Event::Dropped { message, code: ErrorCode::ERR_BUSY });
         }
@@ -86,9 +89,27 @@ where
         let retry_after = Duration::from_millis(u64::from(retry_after_ms));
         let final_event =
             Event::Nacked { msg_id, code, retry_after: (retry_after_ms > 0).then_some(retry_after) };
-        let Some(message) = self.sending.take_kept(msg_id) else { return Some(final_event) };
         // A sealed message that comes again is a replay, unless it is the channel's last.
-        if !passing || message.attempt >= self.config.retry.attempts || self.protection.is_on() {
+        let (attempts, can_repeat) = (self.config.retry.attempts, passing && !self.protection.is_on());
+        let repeats = |message: &Outgoing| can_repeat && message.reliable && message.attempt < attempts;
+        if let Some(message) = self.sending.find_queued(msg_id).copied() {
+            if !message.is_begun() {
+                return None;
+            }
+            if !repeats(&message) {
+                self.sending.remove(message.handle);
+                return Some(final_event);
+            }
+            // Said of this attempt, or of the last one, which is what it is sent again for.
+            if message.sent > 0 {
+                let wait = self.back_off(message.attempt).max(retry_after);
+                let message = self.sending.find(message.handle)?;
+                message.refused = Some(message.refused.unwrap_or_default().max(wait));
+            }
+            return None;
+        }
+        let Some(message) = self.sending.take_kept(msg_id) else { return Some(final_event) };
+        if !repeats(&message) {
             return Some(final_event);
         }
         let wait = self.back_off(message.attempt).max(retry_after);

@@ -9,7 +9,7 @@ use super::super::tags::Tags;
 use super::outgoing::Outgoing;
 use super::{
     ANSWERS, Answer, Chunk, Connection, Phase, Protection, RESERVED, SEAL_OVERHEAD, SealedFrame, SendError,
-    Transmit,
+    Side, Transmit,
 };
 use crate::crc32c::Checksum;
 use crate::time::Instant;
@@ -65,6 +65,7 @@ where
             let (kind, major, minor) = (key.kind(), key.major, key.minor);
             return Err(SendError::KindNotAccepted { kind, major, minor });
         }
+        let max_frame = agreed.max_frame;
         if self.sending.is_full() {
             return Err(SendError::Busy { limit: MESSAGES });
         }
@@ -77,6 +78,10 @@ where
                 return Err(error.into());
             }
         };
+        if room(max_frame, header_len) == 0 {
+            self.next_msg_id = before;
+            return Err(SendError::NoFrame { header_len, limit: max_frame });
+        }
         let handle = self.next_handle;
         self.next_handle = self.next_handle.wrapping_add(1);
         let reliable = !self.dialect.is_strict() && message.tags.get(Tags::ACK) == Some("1");
@@ -92,6 +97,7 @@ where
             reliable,
             attempt: 0,
             not_before: None,
+            refused: None,
         });
         Ok(Begun { handle, msg_id: message.msg_id, header_len })
     }
@@ -118,13 +124,15 @@ where
     /// Forgets a message of ours; whether nothing of it was given out yet. Otherwise the peer drops what it has of it
     /// when the channel's next message begins, or after a while.
     pub fn cancel(&mut self, handle: u64) -> bool {
-        self.sending.remove(handle).is_some_and(|message| message.sent == 0)
+        self.sending.remove(handle).is_some_and(|message| !message.is_begun())
     }
 
     /// Asks the peer whether it is there; [`Event::Pong`](super::Event::Pong) will have this number. `None` if the
-    /// connection is not open, or too many questions and answers wait to be sent.
+    /// connection is not open, or too many questions and answers wait to be sent, or the peer is a client of Python's
+    /// dialect: it would take the question for the answer to its own.
     pub fn ping(&mut self) -> Option<u64> {
-        if self.phase != Phase::Open || self.answers.len().saturating_add(RESERVED) >= ANSWERS {
+        let takes_it = !self.dialect.is_strict() || self.config.side == Side::Client;
+        if self.phase != Phase::Open || !takes_it || self.answers.len().saturating_add(RESERVED) >= ANSWERS {
             return None;
         }
         let nonce = self.next_nonce;
@@ -158,8 +166,7 @@ where
         let flags = if last { message.flags } else { message.flags.union(Flags::MORE) };
         let (handle, msg_id, kept) = (message.handle, message.msg_id, message.reliable);
         if last {
-            let deadline = now.saturating_add(self.config.retry.timeout);
-            self.sending.sent_whole(handle, deadline);
+            self.sending.sent_whole(now, handle, self.config.retry.timeout);
         }
         let envelope = Envelope { flags, payload_len: len, crc };
         // One frame's bytes, which fit the memory they are in.
@@ -238,6 +245,5 @@ where
 /// Bytes of payload that a frame of `max_frame` bytes has room for, behind a header of `header_len` bytes.
 fn room(max_frame: u32, header_len: usize) -> u64 {
     let around = header_len.saturating_add(FRAMING);
-    // At least one, or a message would never end: a peer that offers less than its own header takes is no peer.
-    u64::from(max_frame).saturating_sub(u64::try_from(around).unwrap_or(u64::MAX)).max(1)
+    u64::from(max_frame).saturating_sub(u64::try_from(around).unwrap_or(u64::MAX))
 }

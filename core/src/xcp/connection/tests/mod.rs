@@ -1,1 +1,15 @@
-//! Two ends of a connection against each other, on virtual time.
+//! Do two ends understand each other, on any transport and for as long as it lasts?
+
+mod bounds;
+mod end;
+mod golden;
+mod handshake;
+mod loss;
+mod pair;
+mod raw;
+mod retry;
+mod timing;
+
+use end::{Delivered, End, Verdict};
+use pair::{Pair, TO_CLIENT, TO_SERVER, config};
+use raw::{Frame, frame, frames};
