@@ -163,3 +163,27 @@ async fn an_acknowledged_message_waits_for_its_ack_and_a_refused_request_says_wh
         "{refused:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_blocking_client_asks_as_an_async_one_does() {
+    let name = format!("/tmp/strait-xcp-{}-blocking", std::process::id());
+    for (options, address) in [
+        (Options::new(), "tcp://127.0.0.1:0".to_owned()),
+        (Options::new().encrypt(Psk::new([9; 32])).compress(-1), format!("unix://{name}")),
+        (Options::new().dialect(Dialect::PYTHON), "tcp://127.0.0.1:0".to_owned()),
+    ] {
+        let address = echo(&options, &address).await;
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut client = options.connect_blocking(&address).expect("connects");
+            for len in [0, 64, 70_000, 900_000] {
+                let body = noise(len);
+                assert!(*client.request_body(OCTETS, body.clone()).expect("is answered").body() == body);
+            }
+            let answer = client.request(&Ether::text("hello")).expect("is answered");
+            assert_eq!(answer.ether().expect("an ether").as_text(), Ok("hello"));
+            client.ping().expect("is there");
+            client.close().expect("all was sent");
+        });
+        asked.await.expect("did not panic");
+    }
+}

@@ -8,16 +8,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use strait_core::xcp::connection::{Agreed, CloseReason, SendError as NotSent};
 use strait_core::xcp::control::Clarify;
-use strait_core::xcp::{CodecId, Dialect, ErrorCode, FrameHeader, MsgType, SchemaKey, Tags};
+use strait_core::xcp::{CodecId, Dialect, ErrorCode, FrameHeader, MsgType, SchemaKey};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::Ether;
+use super::draft::Draft;
 use super::engine::{Outgoing, Room, Submitted};
 use super::error::{BodyError, RequestError, SendError};
 use super::message::Message;
 use super::shared::{Outcome, Shared, State};
 use super::stream::BodyWriter;
-use crate::codec::header_facts;
 
 /// The channel of messages that do not name one.
 pub const DEFAULT_CHANNEL: u32 = 1;
@@ -78,12 +78,12 @@ impl Connection {
 
     /// Sends an ether: `connection.send(&ether).await?`.
     pub fn send(&self, ether: &Ether) -> Send {
-        Send::new(self.clone(), Payload::Ether(Box::new(ether.clone())))
+        Send::new(self.clone(), Draft::ether(ether))
     }
 
     /// Sends a body as it is, in the name of `codec`.
     pub fn send_body(&self, codec: CodecId, body: impl Into<Bytes>) -> Send {
-        Send::new(self.clone(), Payload::Body(codec, body.into()))
+        Send::new(self.clone(), Draft::body(codec, body))
     }
 
     /// The same, and waits for the answer.
@@ -93,14 +93,12 @@ impl Connection {
 
     /// Answers a message with an ether, on its channel, in its encoding if that can be.
     pub fn reply(&self, to: &Message, ether: &Ether) -> Send {
-        let mut send = self.send(ether).answering(to);
-        send.preferred = Some(to.codec());
-        send
+        Send::new(self.clone(), Draft::ether(ether).answering(to))
     }
 
     /// Answers a message with a body as it is.
     pub fn reply_body(&self, to: &Message, codec: CodecId, body: impl Into<Bytes>) -> Send {
-        self.send_body(codec, body).answering(to)
+        Send::new(self.clone(), Draft::body(codec, body).answering(to))
     }
 
     /// Refuses a message: whoever asked learns `code`.
@@ -115,8 +113,8 @@ impl Connection {
     pub fn clarify(&self, message: &Message, question: &str, idempotency_key: &str) -> Request {
         let body = clarify_body(message.id(), MsgType::CLARIFY_REQ, question, idempotency_key);
         let mut request = self.request_body(CodecId::JSON, body);
-        request.send.header.msg_type = MsgType::CLARIFY_REQ;
-        request.send.header.channel = message.channel();
+        request.send.draft.header.msg_type = MsgType::CLARIFY_REQ;
+        request.send.draft.header.channel = message.channel();
         request
     }
 
@@ -124,7 +122,7 @@ impl Connection {
     pub fn clarified(&self, question: &Message, answer: &str, idempotency_key: &str) -> Send {
         let body = clarify_body(question.id(), MsgType::CLARIFY_RES, answer, idempotency_key);
         let mut send = self.reply_body(question, CodecId::JSON, body);
-        send.header.msg_type = MsgType::CLARIFY_RES;
+        send.draft.header.msg_type = MsgType::CLARIFY_RES;
         send
     }
 
@@ -319,136 +317,76 @@ fn clarify_body(msg_id: u64, msg_type: MsgType, text: &str, idempotency_key: &st
     body.into()
 }
 
-#[derive(Clone, Debug)]
-enum Payload {
-    Ether(Box<Ether>),
-    Body(CodecId, Bytes),
-}
-
 /// A message that is sent when this is awaited.
 #[derive(Debug)]
 #[must_use = "nothing is sent before this is awaited"]
 pub struct Send {
     connection: Connection,
-    payload: Payload,
-    header: FrameHeader,
-    codec: Option<CodecId>,
-    preferred: Option<CodecId>,
-    compress: Option<i32>,
-    tags: Vec<(String, String)>,
-    acknowledged: bool,
+    draft: Draft,
+    /// As the options say, if it is not said here.
+    compress: Option<Option<i32>>,
 }
 
 impl Send {
-    fn new(connection: Connection, payload: Payload) -> Self {
-        let compress = connection.shared().lock().engine.options().compress;
-        Self {
-            connection,
-            payload,
-            header: FrameHeader::new(MsgType::DATA, DEFAULT_CHANNEL, 0),
-            codec: None,
-            preferred: None,
-            compress,
-            tags: Vec::new(),
-            acknowledged: false,
-        }
-    }
-
-    fn answering(mut self, to: &Message) -> Self {
-        self.header.channel = to.channel();
-        self.header.in_reply_to = to.id();
-        self
+    fn new(connection: Connection, draft: Draft) -> Self {
+        Self { connection, draft, compress: None }
     }
 
     /// On this channel, and not on the first.
     pub fn channel(mut self, channel: u32) -> Self {
-        self.header.channel = channel;
+        self.draft.header.channel = channel;
         self
     }
 
     /// In this encoding, and not in the one that suits it best.
     pub fn codec(mut self, codec: CodecId) -> Self {
-        self.codec = Some(codec);
+        self.draft.codec = Some(codec);
         self
     }
 
     /// With the key of its schema.
     pub fn schema_key(mut self, key: SchemaKey) -> Self {
-        self.header.schema_key = Some(key);
+        self.draft.header.schema_key = Some(key);
         self
     }
 
     /// With a key-value pair in its header.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.tags.push((key.into(), value.into()));
+        self.draft.tags.push((key.into(), value.into()));
         self
     }
 
     /// Compressed at this level, or not at all, whatever the connection's options say.
     pub fn compress(mut self, level: Option<i32>) -> Self {
-        self.compress = level;
+        self.compress = Some(level);
         self
     }
 
     /// Waits until the peer has it, and sends it again if it does not say so. A peer of Python's dialect never does: it is
     /// sent once, and that is all.
     pub fn acknowledged(mut self) -> Self {
-        self.acknowledged = true;
+        self.draft.acknowledged = true;
         self
     }
 
-    /// Chooses the encoding, encodes, and writes the header's tags.
+    /// Encodes and compresses it.
     fn prepare(&mut self) -> Result<(Bytes, bool), SendError> {
-        let body = match &self.payload {
-            Payload::Body(codec, bytes) => {
-                self.header.codec = *codec;
-                bytes.clone()
-            }
-            Payload::Ether(ether) => {
-                let (registry, agreed, options) = self.connection.with_state(|state| {
-                    let agreed =
-                        state.engine.agreed().map(|agreed| agreed.codecs.clone()).unwrap_or_default();
-                    (state.engine.registry().clone(), agreed, state.engine.options().clone())
-                });
-                let mirrors = |codec: &CodecId| {
-                    agreed.contains(codec)
-                        && registry.get(*codec).is_some_and(|found| found.carries(ether).is_ok())
-                };
-                let preferred = self.codec.or(self.preferred.filter(mirrors));
-                let codec = match preferred {
-                    Some(codec) => codec,
-                    None => options.policy.choose(ether, &agreed, &registry, &options.sizes)?,
-                };
-                self.header.codec = codec;
-                let mut body = Vec::new();
-                registry.encode(codec, ether, &mut body)?;
-                if !matches!(codec, CodecId::JSON | CodecId::PROTOBUF) {
-                    // The body does not say of which kind it is: the header must.
-                    let (key, tags) = header_facts(ether, codec)?;
-                    self.header.schema_key.get_or_insert(key);
-                    for (key, value) in tags.iter() {
-                        self.header.tags.push(key, value)?;
-                    }
-                }
-                body.into()
-            }
-        };
-        for (key, value) in &self.tags {
-            self.header.tags.push(key, value)?;
-        }
-        if self.acknowledged {
-            self.header.tags.push(Tags::ACK, "1")?;
-        }
-        Ok(self.connection.with_state(|state| state.engine.pack(body, self.compress)))
+        let (agreed, registry, options) = self.connection.with_state(|state| {
+            let agreed = state.engine.agreed().map(|agreed| agreed.codecs.clone()).unwrap_or_default();
+            (agreed, state.engine.registry().clone(), state.engine.options().clone())
+        });
+        let body = self.draft.encode(&agreed, &registry, &options)?;
+        let level = self.compress.unwrap_or(options.compress);
+        Ok(self.connection.with_state(|state| state.engine.pack(body, level)))
     }
 
     async fn run(mut self) -> Result<u64, SendError> {
         let (body, packed) = self.prepare()?;
-        let waits = self.acknowledged && !self.connection.dialect().is_strict();
+        let waits = self.draft.acknowledged && !self.connection.dialect().is_strict();
         let mut receiver = None;
         let submitted = self
             .connection
-            .submit(&mut self.header, Some(body), packed, None, |state, submitted| {
+            .submit(&mut self.draft.header, Some(body), packed, None, |state, submitted| {
                 if waits {
                     let (sender, ack) = oneshot::channel();
                     state.acks.insert(submitted.msg_id, sender);
@@ -537,7 +475,7 @@ impl Request {
         let answer = async {
             let mut receiver = None;
             connection
-                .submit(&mut send.header, Some(body), packed, None, |state, submitted| {
+                .submit(&mut send.draft.header, Some(body), packed, None, |state, submitted| {
                     let (request, answer) = state.expect(submitted.msg_id);
                     waiting = Some(Waiting { connection: &connection, request });
                     receiver = Some(answer);

@@ -34,6 +34,7 @@ mod client;
 pub mod compress;
 mod connection;
 pub mod decompress;
+mod draft;
 mod driver;
 mod engine;
 mod error;

@@ -70,7 +70,7 @@ pub(crate) enum Delivery {
 #[derive(Debug)]
 pub(crate) struct Engine {
     core: Box<Core>,
-    options: Options,
+    options: Arc<Options>,
     registry: Arc<Registry>,
     /// How the peer writes Protobuf, once it did.
     sub_encoding: Option<SubEncoding>,
@@ -111,7 +111,7 @@ impl Engine {
         let limits = Limits { max_message: options.max_message };
         Ok(Self {
             core: Box::new(Core::new(config, Guard::default(), now)),
-            options: options.clone(),
+            options: Arc::new(options.clone()),
             registry: options.registry_for(Dialect::SPEC),
             sub_encoding: None,
             exported,
@@ -135,7 +135,7 @@ impl Engine {
         self.core.dialect()
     }
 
-    pub(crate) fn options(&self) -> &Options {
+    pub(crate) fn options(&self) -> &Arc<Options> {
         &self.options
     }
 
@@ -356,6 +356,11 @@ impl Engine {
 
     fn forget(&mut self, msg_id: u64) {
         self.outbound.retain(|_, outbound| !(outbound.is_kept() && outbound.msg_id() == msg_id));
+    }
+
+    /// Whether every byte was given out, ACKs or not.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.outbound.values().all(|outbound| outbound.is_kept() || outbound.held() == 0)
     }
 
     /// Moves what is to be sent into `queue`, until it holds enough; whether anything was moved.
