@@ -115,7 +115,7 @@ impl Engine {
             registry: options.registry_for(Dialect::SPEC),
             sub_encoding: None,
             exported,
-            transcript: Some(Transcript::default()),
+            transcript: options.seals().then(Transcript::default),
             inbound: HashMap::new(),
             outbound: HashMap::new(),
             deliveries: VecDeque::new(),
