@@ -273,6 +273,7 @@ impl State {
         }
         let len = message.held();
         if !self.listening && self.queued + len > self.engine.options().max_queued {
+            tracing::info!(id = message.id(), "nobody takes messages: refused");
             self.engine.refuse(now, message.key(), ErrorCode::ERR_BUSY);
             return;
         }

@@ -249,14 +249,14 @@ impl Engine {
             Event::Chunk { message, bytes } => return self.chunk(now, message, bytes),
             Event::Verified { message, complete } => return self.verified(now, message, complete),
             Event::Dropped { message, code } => {
-                tracing::debug!(channel = message.channel, id = message.msg_id, %code, "message dropped");
+                tracing::info!(channel = message.channel, id = message.msg_id, %code, "message dropped");
                 if let Some(inbound) = self.inbound.remove(&message) {
                     inbound.fail(code);
                 }
                 return;
             }
             Event::Refused { message, code } => {
-                tracing::debug!(channel = message.channel, id = message.msg_id, %code, "message refused");
+                tracing::info!(channel = message.channel, id = message.msg_id, %code, "message refused");
                 return;
             }
             Event::Acked { msg_id } => {
@@ -279,6 +279,9 @@ impl Engine {
     }
 
     fn closed(&mut self, reason: CloseReason) {
+        if !matches!(reason, CloseReason::Local | CloseReason::Peer) {
+            tracing::info!(%reason, "connection closed");
+        }
         for (_, inbound) in self.inbound.drain() {
             inbound.close();
         }
