@@ -17,7 +17,6 @@ use super::engine::{Outgoing, Room, Submitted};
 use super::error::{BodyError, RequestError, SendError};
 use super::message::Message;
 use super::shared::{Outcome, Shared, State};
-use super::stream::BodyWriter;
 
 /// The channel of messages that do not name one.
 pub const DEFAULT_CHANNEL: u32 = 1;
@@ -126,15 +125,6 @@ impl Connection {
         send
     }
 
-    /// Sends a message whose bytes are written as they are made: in chunks, held nowhere whole. Not where messages are
-    /// sealed: those are sealed whole.
-    ///
-    /// # Errors
-    /// [`SendError`], before anything is sent.
-    pub async fn stream(&self, codec: CodecId, tags: &[(&str, &str)]) -> Result<BodyWriter, SendError> {
-        BodyWriter::open(self.clone(), codec, tags).await
-    }
-
     /// The next message that the peer started, in the order of their arrival; `None` once the connection is over and all
     /// were taken.
     ///
@@ -206,7 +196,7 @@ impl Connection {
     }
 
     /// Why it is over; [`CloseReason::Local`] as long as it is not.
-    fn reason(&self) -> CloseReason {
+    pub(super) fn reason(&self) -> CloseReason {
         self.shared().lock().reason.unwrap_or(CloseReason::Local)
     }
 
@@ -259,16 +249,6 @@ impl Connection {
             }
             waiting.await;
         }
-    }
-
-    /// Gives a message its place whose bytes follow.
-    pub(super) async fn submit_stream(
-        &self,
-        header: &mut FrameHeader,
-        packed: bool,
-        room: Arc<dyn Room>,
-    ) -> Result<Submitted, SendError> {
-        self.submit(header, None, packed, Some(room), |_, _| {}).await
     }
 
     /// Ends when the connection does; not a handle that keeps it open.
@@ -456,6 +436,18 @@ impl Request {
     /// With a key-value pair in its header.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.send = self.send.tag(key, value);
+        self
+    }
+
+    /// With the key of its schema.
+    pub fn schema_key(mut self, key: SchemaKey) -> Self {
+        self.send = self.send.schema_key(key);
+        self
+    }
+
+    /// Sent again until the peer says that it has it, as [`Send::acknowledged`] is; then the answer is waited for.
+    pub fn acknowledged(mut self) -> Self {
+        self.send = self.send.acknowledged();
         self
     }
 
