@@ -8,19 +8,19 @@ use tokio::runtime::Runtime;
 
 /// A server that answers ethers with themselves, in the background.
 #[derive(Debug)]
-pub struct Home {
-    pub runtime: Runtime,
-    pub address: String,
+pub(crate) struct Home {
+    pub(crate) runtime: Runtime,
+    pub(crate) address: String,
 }
 
 impl Home {
     /// One that answers every ether with itself.
-    pub fn echo(options: &Options) -> Self {
+    pub(crate) fn echo(options: &Options) -> Self {
         Self::serving(options, |ether| async move { Ok(Some(ether)) })
     }
 
     /// One that answers with what `handler` makes of it.
-    pub fn serving<H, F>(options: &Options, handler: H) -> Self
+    pub(crate) fn serving<H, F>(options: &Options, handler: H) -> Self
     where
         H: Fn(Ether) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Option<Ether>, ErrorCode>> + Send + 'static,
@@ -33,7 +33,7 @@ impl Home {
     }
 
     /// One that does with each connection what `each` does.
-    pub fn each<E, F>(options: &Options, each: E) -> Self
+    pub(crate) fn each<E, F>(options: &Options, each: E) -> Self
     where
         E: Fn(Connection) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
@@ -51,18 +51,18 @@ impl Home {
 
     /// A client that keeps to the rules is served now.
     #[track_caller]
-    pub fn serves(&self) {
+    pub(crate) fn serves(&self) {
         self.runtime.block_on(served(&self.address));
     }
 }
 
 /// Runs a task of its own for each socket, so that one test's peers do not wait for another's.
-pub fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
 /// A new client's requests are answered.
-pub async fn served(address: &str) {
+pub(crate) async fn served(address: &str) {
     let client = Options::new().connect(address).await.expect("connects");
     let answer = client.request(&Ether::text("still there?")).await.expect("is answered");
     assert_eq!(answer.ether().expect("an ether").as_text(), Ok("still there?"));

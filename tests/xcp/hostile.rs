@@ -31,7 +31,7 @@ fn answers(raw: &mut Raw, msg_id: u64) {
 }
 
 /// A zstd frame that says nothing of its size: blocks of one byte and how often it comes.
-pub fn bomb(len: u64) -> Vec<u8> {
+pub(crate) fn bomb(len: u64) -> Vec<u8> {
     const BLOCK: u64 = 128 << 10;
     // No content size, no checksum, a window of 1 MiB.
     let mut out = vec![0x28, 0xB5, 0x2F, 0xFD, 0x00, 10 << 3];
