@@ -102,9 +102,8 @@ impl Connection {
 
     /// Refuses a message: whoever asked learns `code`.
     pub fn refuse(&self, message: &Message, code: ErrorCode) {
-        let now = self.shared().now();
         let mut state = self.shared().lock();
-        state.engine.refuse(now, message.key(), code);
+        state.engine.refuse_delivered(message.key(), code);
         state.wake();
     }
 

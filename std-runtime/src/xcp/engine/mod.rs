@@ -81,6 +81,8 @@ pub(crate) struct Engine {
     inbound: HashMap<MessageKey, Inbound>,
     outbound: HashMap<u64, Outbound>,
     deliveries: VecDeque<Delivery>,
+    /// Refusals of messages that were delivered, for which core had no room yet.
+    refusals: VecDeque<(MessageKey, ErrorCode)>,
     compressor: Compressor,
     decompressor: Decompressor,
     /// Pipes that hold more than they may: nothing is read until they are emptied.
@@ -119,6 +121,7 @@ impl Engine {
             inbound: HashMap::new(),
             outbound: HashMap::new(),
             deliveries: VecDeque::new(),
+            refusals: VecDeque::new(),
             compressor: Compressor::new(),
             decompressor: Decompressor::new(limits),
             streams: Vec::new(),
@@ -148,7 +151,7 @@ impl Engine {
     }
 
     pub(crate) fn is_flushed(&self) -> bool {
-        self.core.is_flushed()
+        self.refusals.is_empty() && self.core.is_flushed()
     }
 
     /// A channel that nobody was given yet.
@@ -168,8 +171,16 @@ impl Engine {
         }
     }
 
-    /// Refuses a message that was delivered.
-    pub(crate) fn refuse(&mut self, now: Instant, message: MessageKey, code: ErrorCode) {
+    /// Refuses a message that was delivered, as soon as there is room for that: of such there may be any number, and core
+    /// keeps room for answers to what it reads.
+    pub(crate) fn refuse_delivered(&mut self, message: MessageKey, code: ErrorCode) {
+        if !self.core.is_closed() {
+            self.refusals.push_back((message, code));
+        }
+    }
+
+    /// Refuses a message while it is read.
+    fn refuse(&mut self, now: Instant, message: MessageKey, code: ErrorCode) {
         if let Some(event) = self.core.refuse(now, message, code) {
             self.event(now, event);
         }
@@ -282,6 +293,7 @@ impl Engine {
         if !matches!(reason, CloseReason::Local | CloseReason::Peer) {
             tracing::info!(%reason, "connection closed");
         }
+        self.refusals.clear();
         for (_, inbound) in self.inbound.drain() {
             inbound.close();
         }
@@ -363,13 +375,19 @@ impl Engine {
 
     /// Whether every byte was given out, ACKs or not.
     pub(crate) fn is_sent(&self) -> bool {
-        self.outbound.values().all(|outbound| outbound.is_kept() || outbound.held() == 0)
+        let sent = |outbound: &Outbound| outbound.is_kept() || outbound.held() == 0;
+        self.refusals.is_empty() && self.outbound.values().all(sent)
     }
 
     /// Moves what is to be sent into `queue`, until it holds enough; whether anything was moved.
     pub(crate) fn fill(&mut self, now: Instant, queue: &mut WriteQueue) -> bool {
         let mut moved = false;
         while !queue.is_high() {
+            while self.core.takes_input()
+                && let Some((message, code)) = self.refusals.pop_front()
+            {
+                self.refuse(now, message, code);
+            }
             match self.core.poll_transmit(now, &mut self.control) {
                 None => break,
                 Some(Transmit::Bytes(len)) => {
