@@ -11,6 +11,7 @@ mod python;
 mod raw;
 mod refusals;
 mod retry;
+mod scripts;
 mod sealing;
 mod timing;
 
