@@ -29,7 +29,10 @@ fn every_target_has_a_replay() {
         "hqq_packet.rs",
         "hqq_segment.rs",
         "hqq_session.rs",
+        "xcp_codecs.rs",
+        "xcp_control.rs",
         "xcp_header.rs",
+        "xcp_unpack.rs",
         "zb_answer.rs",
         "zb_hostile.rs",
         "zb_segment.rs",
@@ -53,8 +56,23 @@ fn hqq_session() {
 }
 
 #[test]
+fn xcp_codecs() {
+    replay("xcp_codecs", strait_fuzz::xcp_codecs);
+}
+
+#[test]
+fn xcp_control() {
+    replay("xcp_control", strait_fuzz::xcp_control);
+}
+
+#[test]
 fn xcp_header() {
     replay("xcp_header", strait_fuzz::xcp_header);
+}
+
+#[test]
+fn xcp_unpack() {
+    replay("xcp_unpack", strait_fuzz::xcp_unpack);
 }
 
 #[test]

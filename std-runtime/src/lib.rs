@@ -1,4 +1,4 @@
-//! Frames between processes and languages, through shared memory.
+//! Frames and messages between processes, languages and hosts.
 //!
 //! ```
 //! # fn main() -> strait::Result<()> {
@@ -19,19 +19,26 @@
 //! | [`hqq`] | HQQ | messages through links with many senders and many receivers, a slot each |
 //! | [`hqq::session`] | HQQ, Advanced | calls, messages of any length, connections over a link |
 //! | [`zerobuffer::duplex`] | ZeroBuffer duplex | requests and responses over two such rings |
+//! | `xcp`, a feature | XCP v0.2 | typed messages over TCP, Unix sockets and TLS; peers in Python |
+//! | `xcp`, `codec` | XCP v0.2 | ethers, their schemas, and the bodies that they become |
 //!
 //! | feature | adds |
 //! |---|---|
 //! | `session`, on by default | [`hqq::session`] |
+//! | `xcp` | `xcp` and `codec`; `ndarray`: tensors as arrays; `schema-validation`: payloads against their schemas |
 //! | `tokio` | `recv_async`, `send_async`, `reserve_async`, `Stream` and `Sink`; `call_async`, `serve_async` |
 //!
 //! Events off the hot path (connect, close, dead peers) go to [`tracing`]. The rules of the protocols are in
 //! `strait-core`, which needs neither std nor an allocator.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "xcp")]
+pub mod codec;
 mod error;
 pub mod hqq;
 mod os;
+#[cfg(feature = "xcp")]
+pub mod xcp;
 pub mod zerobuffer;
 
 pub use error::{Error, ErrorKind, Result};

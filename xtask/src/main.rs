@@ -12,6 +12,7 @@ mod loom;
 mod musl;
 mod no_std;
 mod packages;
+mod regen;
 mod shell;
 mod windows;
 
@@ -33,6 +34,11 @@ const VERBS: &[Verb] = &[
         name: "firmware",
         what: "frames from an interrupt to the main loop on Cortex-M3 and Cortex-M0 in QEMU",
         run: firmware::run,
+    },
+    Verb {
+        name: "regen",
+        what: "code of the .proto files is made again [--check: compared]",
+        run: regen::run,
     },
     Verb { name: "loom", what: "every interleaving of core's concurrent algorithms", run: loom::run },
     Verb {

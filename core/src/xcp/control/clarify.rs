@@ -34,8 +34,8 @@ impl Clarify {
         Self { msg_id, text: cut(text.chars()), idempotency_key: cut(idempotency_key.chars()) }
     }
 
-    /// Reads a body that is encoded as `codec`, or as JSON if it begins with a brace. In JSON, `reason` and `answer` are
-    /// the same text.
+    /// Reads a body that is encoded as `codec`, or as JSON if it begins with a brace. In JSON, `reason` and `answer`
+    /// are the same text.
     ///
     /// # Errors
     /// [`ControlError`]: another codec, not encoded so, or a value of another type.
@@ -67,8 +67,8 @@ impl Clarify {
         Ok(clarify)
     }
 
-    /// Writes it as JSON to the start of `out`: how many bytes it takes. The text is the `answer` of a `CLARIFY_RES`, and
-    /// the `reason` of any other message.
+    /// Writes it as JSON to the start of `out`: how many bytes it takes. The text is the `answer` of a `CLARIFY_RES`,
+    /// and the `reason` of any other message.
     ///
     /// # Errors
     /// [`ControlError::NoRoom`] if `out` is too short. What is in `out` is undefined then.

@@ -21,7 +21,7 @@
 //! | `clarify` | what is asked about a message, and answered |
 //! | `protobuf` | how Protobuf is read and written |
 //!
-//! Source: `proto/xcp.proto` and `py/xcp/server.py` of maida-ai/XCP at e8efb0d. The `.proto` file says `uint16`, which
+//! Source: `proto/control.proto` and `xcp/server.py` of maida-ai/XCP at e8efb0d. The `.proto` file says `uint16`, which
 //! Protobuf does not have: here it is `uint32` with its range checked. CLARIFY has no body in the documents: its keys
 //! are this implementation's, as are the fields from 100 on.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]

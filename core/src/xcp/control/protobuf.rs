@@ -1,8 +1,8 @@
 //! How is Protobuf read and written, as far as control messages need it?
 //!
 //! A message is fields one after another: a varint `number << 3 | wire type`, then a varint (type 0), 8 bytes (1), a
-//! varint length and as many bytes (2), or 4 bytes (5). Types 3 and 4 are the groups of an earlier version; nothing here
-//! has any, so they are refused rather than searched for their end.
+//! varint length and as many bytes (2), or 4 bytes (5). Types 3 and 4 are the groups of an earlier version; nothing
+//! here has any, so they are refused rather than searched for their end.
 //!
 //! Source: the documentation of Protocol Buffers, "Encoding".
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]

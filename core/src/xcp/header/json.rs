@@ -5,9 +5,10 @@
 //!  "hash128":"00000000000000000000000000000000"},"msgId":1,"inReplyTo":0,"tags":[{"key":"k","val":"v"}]}
 //! ```
 //!
-//! Written without white space, with every key, in this order. Read in any order; keys may be missing, `null` or unknown.
+//! Written without white space, with every key, in this order. Read in any order; keys may be missing, `null` or
+//! unknown.
 //!
-//! Source: `py/xcp/frames.py` of maida-ai/XCP at e8efb0d.
+//! Source: `xcp/frames.py` of maida-ai/XCP at e8efb0d.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 use heapless::String;
@@ -70,8 +71,8 @@ fn write_schema_key(schema_key: &SchemaKey, json: &mut Writer<'_>) {
 /// - [`HeaderError::TooLong`] for more bytes than a frame's header has;
 /// - [`HeaderError::Json`] if it is not JSON;
 /// - [`HeaderError::Malformed`] if a value is of another type or a number too large, or a tag lacks its key or value;
-/// - [`HeaderError::Hash`] if a schema's hash is neither empty nor zero nor 16 bytes long: read as unset, a message would
-///   pass for one of any schema;
+/// - [`HeaderError::Hash`] if a schema's hash is neither empty nor zero nor 16 bytes long: read as unset, a message
+///   would pass for one of any schema;
 /// - [`HeaderError::Tags`] if the tags have no room.
 pub fn read(bytes: &[u8], numbering: Numbering) -> Result<FrameHeader, HeaderError> {
     if bytes.len() > MAX_LEN {

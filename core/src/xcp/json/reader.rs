@@ -13,9 +13,9 @@ const LITERALS: [&str; 6] = ["true", "false", "null", "NaN", "Infinity", "-Infin
 
 /// Reads one JSON text from front to back.
 ///
-/// What a value is must be asked in the order of the text. A question that the next value does not answer (a number where
-/// a string stands) skips that value and says `None` or `false`: what that means is up to who asks. Errors are about the
-/// text alone, and end the reading.
+/// What a value is must be asked in the order of the text. A question that the next value does not answer (a number
+/// where a string stands) skips that value and says `None` or `false`: what that means is up to who asks. Errors are
+/// about the text alone, and end the reading.
 #[derive(Debug)]
 pub(in crate::xcp) struct Reader<'a> {
     bytes: &'a [u8],

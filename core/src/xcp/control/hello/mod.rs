@@ -1,18 +1,4 @@
 //! What can a side do? The body of HELLO, and of the CAPS that answers it.
-//!
-//! | JSON, in this order | Protobuf field | written | missing |
-//! |---|---|---|---|
-//! | `codecs`: numbers | 1, packed | always | none |
-//! | `max_frame_bytes`, read also as `max_frame` | 2 | always | [`DEFAULT_MAX_FRAME`] |
-//! | `shared_mem` | 5 | always | no |
-//! | `accepts`: objects, see [`KindRange`] | 3 | always | any kind |
-//! | `emits`: the same | 4 | always | any kind |
-//! | `features`: bits of [`Flags`] | 100 | unless 0 | none |
-//! | `features_ext`: names, see [`Extensions`] | 101, text, repeated | unless none | none |
-//! | `version`: `"0.2"` | 102, text | if set | not said |
-//! | `crypt`: `{"kid":"…","random":"<32 hexadecimal digits>"}` | 103 text, 104 bytes | if set | no offer |
-//!
-//! "Always" is about JSON: in Protobuf empty lists and `false` are said by leaving them out.
 
 mod json;
 mod protobuf;
@@ -31,12 +17,27 @@ pub const CODECS: usize = 16;
 pub const KEY_ID_BYTES: usize = 64;
 
 /// What a side can do.
+///
+/// | JSON, in this order | Protobuf field | written | missing |
+/// |---|---|---|---|
+/// | `codecs`: numbers | 1, packed | always | none |
+/// | `max_frame_bytes`, read also as `max_frame` | 2 | always | [`DEFAULT_MAX_FRAME`] |
+/// | `shared_mem` | 5 | always | no |
+/// | `accepts`: objects, see [`KindRange`] | 3 | always | any kind |
+/// | `emits`: the same | 4 | always | any kind |
+/// | `features`: bits of [`Flags`] | 100 | unless 0 | none |
+/// | `features_ext`: names, see [`Extensions`] | 101, text, repeated | unless none | none |
+/// | `version`: `"0.2"` | 102, text | if set | not said |
+/// | `crypt`: `{"kid":"…","random":"<32 hexadecimal digits>"}` | 103 text, 104 bytes | if set | no offer |
+///
+/// "Always" is about JSON: in Protobuf empty lists and `false` are said by leaving them out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// How bodies may be encoded that are sent to it. When read: each once, and of more than there is room for those
     /// without a name go first.
     pub codecs: Vec<CodecId, CODECS>,
-    /// Longest frame that it takes, bytes, MAGIC to checksum. A larger number than this type has is read as its largest.
+    /// Longest frame that it takes, bytes, MAGIC to checksum. A larger number than this type has is read as its
+    /// largest.
     pub max_frame: u32,
     /// Whether it maps shared memory of this host.
     pub shared_mem: bool,

@@ -77,6 +77,7 @@ impl Words for Packer<'_> {
         if self.extend(word, zeros) {
             return;
         }
+        self.run = Run::None;
         let tag = word.iter().rev().fold(0, |tag, byte| tag << 1 | u8::from(*byte != 0));
         self.push(tag);
         word.into_iter().filter(|byte| *byte != 0).for_each(|byte| self.push(byte));
@@ -84,7 +85,7 @@ impl Words for Packer<'_> {
         self.run = match tag {
             0 => Run::Zeros { at, count: 0 },
             0xFF => Run::Verbatim { at, count: 0 },
-            _ => return self.run = Run::None,
+            _ => return,
         };
         self.push(0);
     }

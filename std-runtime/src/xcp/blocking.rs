@@ -1,0 +1,471 @@
+//! Clients that block: the same engine over the sockets of `std`, without an async runtime.
+//!
+//! ```no_run
+//! use strait::xcp::{Ether, blocking};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut client = blocking::connect("tcp://127.0.0.1:9944")?;
+//! let answer = client.request(&Ether::text("hello"))?;
+//! println!("{}", answer.ether()?.as_text()?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! One thread at a time drives a connection, whenever it waits. While nobody does, nothing is read or written: pings of
+//! the peer are answered late. Use [`super::Connection`] for many requests at once, for streams, and to serve.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use strait_core::time::Instant as CoreInstant;
+use strait_core::xcp::connection::{Agreed, CloseReason, Knobs, Side};
+use strait_core::xcp::{CodecId, Dialect, ErrorCode};
+
+use super::Ether;
+use super::address::Address;
+use super::client::Exported;
+use super::draft::Draft;
+use super::engine::{Delivery, Engine, Outgoing, SLICES, Submitted, WriteQueue};
+use super::error::{BadOption, ConnectError, NotSent, RequestError, SendError};
+use super::message::Message;
+use super::options::Options;
+
+/// How long a read or a write waits before the other has its turn.
+const SLICE: Duration = Duration::from_millis(20);
+/// Bytes read at once.
+const BUFFER: usize = 64 << 10;
+
+/// Connects to a server with the default [`Options`].
+///
+/// # Errors
+/// [`ConnectError`].
+pub fn connect(address: &str) -> Result<Client, ConnectError> {
+    Options::new().connect_blocking(address)
+}
+
+impl Options {
+    /// Connects to a server as [`connect`](Self::connect) does, and blocks meanwhile.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub fn connect_blocking(&self, address: &str) -> Result<Client, ConnectError> {
+        let parsed: Address = address.parse()?;
+        if let Some(knobs) = self.knobs {
+            return Client::establish(self, &parsed, knobs);
+        }
+        match Client::establish(self, &parsed, Knobs::AUTO) {
+            Err(ConnectError::Handshake { reason: CloseReason::NotAnswered, .. }) if !self.seals() => {
+                Client::establish(self, &parsed, Dialect::PYTHON.into())
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+    #[cfg(feature = "xcp-tls")]
+    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
+}
+
+/// Does the same with whichever socket it is.
+macro_rules! each {
+    ($socket:expr, $io:ident => $do:expr) => {
+        match $socket {
+            Socket::Tcp($io) => $do,
+            #[cfg(unix)]
+            Socket::Unix($io) => $do,
+            #[cfg(feature = "xcp-tls")]
+            Socket::Tls($io) => $do,
+        }
+    };
+}
+
+impl Socket {
+    fn dial(options: &Options, address: &Address) -> Result<(Self, Exported), ConnectError> {
+        let io = |source| ConnectError::Io { address: address.to_string(), source };
+        match address {
+            Address::Tcp { host, port } => {
+                Ok((Self::Tcp(dial_tcp(host, *port, options.handshake_timeout).map_err(io)?), None))
+            }
+            #[cfg(unix)]
+            Address::Unix { path } => {
+                let stream = UnixStream::connect(path).map_err(io)?;
+                stream.set_read_timeout(Some(SLICE)).map_err(io)?;
+                stream.set_write_timeout(Some(SLICE)).map_err(io)?;
+                Ok((Self::Unix(stream), None))
+            }
+            #[cfg(not(unix))]
+            Address::Unix { .. } => Err(BadOption::NotHere { what: "Unix sockets" }.into()),
+            #[cfg(feature = "xcp-tls")]
+            Address::Tls { host, port } => {
+                let tls = options.tls_client.as_ref().ok_or(BadOption::TlsNotSet)?;
+                let stream = dial_tcp(host, *port, options.handshake_timeout).map_err(io)?;
+                stream.set_read_timeout(Some(options.handshake_timeout)).map_err(io)?;
+                let stream = super::tls::connect(tls.config()?, tls.server_name()?, stream)?;
+                stream.sock.set_read_timeout(Some(SLICE)).map_err(io)?;
+                let exported = super::tls::exporter(&stream.conn)?;
+                Ok((Self::Tls(Box::new(stream)), Some(std::sync::Arc::new(exported))))
+            }
+            #[cfg(not(feature = "xcp-tls"))]
+            Address::Tls { .. } => {
+                Err(BadOption::NotHere { what: "TLS sockets without the feature xcp-tls" }.into())
+            }
+        }
+    }
+
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        each!(self, io => io.read(to))
+    }
+
+    fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        each!(self, io => io.write_vectored(parts))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        each!(self, io => io.flush())
+    }
+}
+
+fn dial_tcp(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in (host, port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, timeout) {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(SLICE))?;
+                stream.set_write_timeout(Some(SLICE))?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Whether it only means that the other direction should have its turn.
+fn is_slice_over(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+/// A connection that blocks whoever uses it.
+#[derive(Debug)]
+pub struct Client {
+    socket: Socket,
+    engine: Engine,
+    queue: WriteQueue,
+    buffer: Box<[u8]>,
+    filled: std::ops::Range<usize>,
+    epoch: Instant,
+    /// What became of the request that is under way.
+    settled: Vec<Delivery>,
+    inbound: VecDeque<Message>,
+    connected: bool,
+    reason: Option<CloseReason>,
+    /// When the socket last took bytes.
+    written: Instant,
+}
+
+impl Client {
+    fn establish(options: &Options, address: &Address, knobs: Knobs) -> Result<Self, ConnectError> {
+        let (socket, exported) = Socket::dial(options, address)?;
+        let engine = Engine::new(options, Side::Client, knobs, exported, CoreInstant::from_nanos(0))?;
+        let mut client = Self {
+            socket,
+            engine,
+            queue: WriteQueue::default(),
+            buffer: vec![0; BUFFER].into(),
+            filled: 0..0,
+            epoch: Instant::now(),
+            settled: Vec::new(),
+            inbound: VecDeque::new(),
+            connected: false,
+            reason: None,
+            written: Instant::now(),
+        };
+        // The handshake has a time-out of its own.
+        while !client.connected && client.reason.is_none() {
+            client.pump(true);
+        }
+        match client.reason {
+            Some(reason) => Err(ConnectError::Handshake { address: address.to_string(), reason }),
+            None => Ok(client),
+        }
+    }
+
+    /// What both ends agreed on.
+    pub fn agreed(&self) -> &Agreed {
+        self.engine.agreed().expect("a client is given out once it is agreed on")
+    }
+
+    /// What is spoken.
+    pub fn dialect(&self) -> Dialect {
+        self.engine.dialect()
+    }
+
+    /// Sends an ether and waits for the answer, as long as the options say.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn request(&mut self, ether: &Ether) -> Result<Message, RequestError> {
+        self.ask(Draft::ether(ether))
+    }
+
+    /// The same with a body as it is.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub fn request_body(&mut self, codec: CodecId, body: impl Into<Bytes>) -> Result<Message, RequestError> {
+        self.ask(Draft::body(codec, body))
+    }
+
+    /// Sends an ether, and waits until the socket took it. Its number for the peer.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn send(&mut self, ether: &Ether) -> Result<u64, SendError> {
+        self.tell(Draft::ether(ether))
+    }
+
+    /// The same with a body as it is.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn send_body(&mut self, codec: CodecId, body: impl Into<Bytes>) -> Result<u64, SendError> {
+        self.tell(Draft::body(codec, body))
+    }
+
+    /// Answers a message.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub fn reply(&mut self, to: &Message, ether: &Ether) -> Result<u64, SendError> {
+        self.tell(Draft::ether(ether).answering(to))
+    }
+
+    /// Refuses a message.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`].
+    pub fn refuse(&mut self, message: &Message, code: ErrorCode) -> Result<(), SendError> {
+        self.engine.refuse_delivered(message.key(), code);
+        self.flush()
+    }
+
+    /// The next message that the server started; `None` if none came in time, or the connection is over.
+    pub fn recv(&mut self, timeout: Duration) -> Option<Message> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            if let Some(message) = self.inbound.pop_front() {
+                return Some(message);
+            }
+            if self.reason.is_some() || Instant::now() >= deadline {
+                return None;
+            }
+            self.pump(true);
+        }
+    }
+
+    /// Asks the server whether it is there; how long it took.
+    ///
+    /// # Errors
+    /// [`RequestError::Closed`], [`RequestError::Timeout`].
+    pub fn ping(&mut self) -> Result<Duration, RequestError> {
+        let since = Instant::now();
+        let Some(asked) = self.engine.ping() else {
+            return Err(match self.reason {
+                Some(reason) => RequestError::Closed { reason },
+                None => RequestError::Send(NotSent::NotOpen.into()),
+            });
+        };
+        self.settle(|delivery| matches!(delivery, Delivery::Pong { nonce } if *nonce == asked))?;
+        Ok(since.elapsed())
+    }
+
+    /// Sends what waits and closes.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] if the peer was gone before.
+    pub fn close(mut self) -> Result<(), SendError> {
+        self.flush()?;
+        self.engine.close();
+        #[cfg(feature = "xcp-tls")]
+        if let Socket::Tls(io) = &mut self.socket {
+            io.conn.send_close_notify();
+        }
+        // All was handed over; a peer that is gone by now has lost nothing of ours.
+        let _ = self.socket.flush();
+        Ok(())
+    }
+
+    fn now(&self) -> CoreInstant {
+        CoreInstant::from_nanos(u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn submit(&mut self, mut draft: Draft) -> Result<Submitted, SendError> {
+        if let Some(reason) = self.reason {
+            return Err(SendError::Closed { reason });
+        }
+        let agreed = self.agreed().codecs.clone();
+        let (registry, options) = (self.engine.registry().clone(), self.engine.options().clone());
+        let body = draft.encode(&agreed, &registry, &options)?;
+        let (body, compressed) = self.engine.pack(body, options.compress);
+        Ok(self.engine.submit(&mut draft.header, Outgoing { body: Some(body), compressed, room: None })?)
+    }
+
+    fn tell(&mut self, draft: Draft) -> Result<u64, SendError> {
+        let submitted = self.submit(draft)?;
+        self.flush()?;
+        Ok(submitted.msg_id)
+    }
+
+    /// Sends all that waits.
+    fn flush(&mut self) -> Result<(), SendError> {
+        loop {
+            self.pump(false);
+            if let Some(reason) = self.reason {
+                return Err(SendError::Closed { reason });
+            }
+            if self.queue.is_empty() && self.engine.is_sent() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn ask(&mut self, draft: Draft) -> Result<Message, RequestError> {
+        // Answers to earlier requests that came too late are nobody's.
+        self.settled.clear();
+        let Submitted { msg_id, .. } = self.submit(draft)?;
+        // A server of Python's dialect answers in order, and its refusals may not say of what.
+        let strict = self.dialect().is_strict();
+        let ours = |id: u64| id == msg_id || (strict && id == 0);
+        let outcome = self.settle(|delivery| match delivery {
+            Delivery::Message(message) => ours(message.in_reply_to()),
+            Delivery::Nacked { msg_id, .. } => ours(*msg_id),
+            _ => false,
+        })?;
+        match outcome {
+            Delivery::Message(message) => Ok(message),
+            Delivery::Nacked { code, retry_after, .. } => Err(RequestError::Nack { code, retry_after }),
+            _ => Err(RequestError::Send(SendError::Unacknowledged)),
+        }
+    }
+
+    /// Waits for what `is_it` says, as long as a request may take.
+    fn settle(&mut self, is_it: impl Fn(&Delivery) -> bool) -> Result<Delivery, RequestError> {
+        let after = self.engine.options().request_timeout;
+        let deadline = Instant::now() + after;
+        loop {
+            if let Some(at) = self.settled.iter().position(&is_it) {
+                return Ok(self.settled.swap_remove(at));
+            }
+            if let Some(reason) = self.reason {
+                return Err(RequestError::Closed { reason });
+            }
+            if Instant::now() >= deadline {
+                return Err(RequestError::Timeout { after });
+            }
+            self.pump(true);
+        }
+    }
+
+    /// Moves bytes both ways for a short while; `wait` for some of the peer's.
+    fn pump(&mut self, wait: bool) {
+        if let Err(error) = self.exchange(wait) {
+            tracing::debug!(%error, "connection lost");
+            let now = self.now();
+            self.engine.handle_eof(now);
+        }
+        while let Some(delivery) = self.engine.poll_delivery() {
+            match delivery {
+                Delivery::Connected => self.connected = true,
+                Delivery::Closed(reason) => {
+                    self.reason.get_or_insert(reason);
+                }
+                Delivery::Message(message) if message.in_reply_to() == 0 && !self.dialect().is_strict() => {
+                    self.inbound.push_back(message);
+                }
+                other => self.settled.push(other),
+            }
+        }
+    }
+
+    fn exchange(&mut self, wait: bool) -> io::Result<()> {
+        let now = self.now();
+        self.take_in(now);
+        if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+            self.engine.handle_timeout(now);
+        }
+        loop {
+            self.engine.fill(now, &mut self.queue);
+            if self.queue.is_empty() || !self.write()? {
+                break;
+            }
+        }
+        // A peer that takes nothing may be waiting for its own bytes to be taken.
+        if self.filled.is_empty() && !self.engine.is_closed() && (wait || !self.queue.is_empty()) {
+            match self.socket.read(&mut self.buffer) {
+                Ok(0) => self.engine.handle_eof(now),
+                Ok(len) => self.filled = 0..len,
+                Err(error) if is_slice_over(&error) => {}
+                Err(error) => return Err(error),
+            }
+            self.take_in(now);
+            self.engine.fill(now, &mut self.queue);
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, now: CoreInstant) {
+        while !self.filled.is_empty() {
+            let taken = self.engine.handle_input(now, &self.buffer[self.filled.clone()]);
+            self.filled.start += taken;
+            if taken == 0 {
+                break;
+            }
+        }
+    }
+
+    /// Writes once; whether the socket took any.
+    fn write(&mut self) -> io::Result<bool> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = self.queue.slices(&mut slices);
+        match self.socket.write(&slices[..count]) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => {
+                self.queue.advance(len);
+                self.written = Instant::now();
+                // TLS keeps what the socket did not take, and sends it with the next bytes.
+                match self.socket.flush() {
+                    Err(error) if !is_slice_over(&error) => Err(error),
+                    _ => Ok(true),
+                }
+            }
+            Err(error) if is_slice_over(&error) => {
+                let limit = self.engine.options().write_timeout;
+                if self.written.elapsed() > limit {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // What the socket takes at once; whoever must know that all was sent closes the client.
+        if self.reason.is_none() {
+            self.pump(false);
+        }
+    }
+}

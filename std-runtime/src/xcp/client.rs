@@ -1,0 +1,140 @@
+//! Connecting to a server.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use strait_core::time::Instant as CoreInstant;
+use strait_core::xcp::Dialect;
+use strait_core::xcp::connection::{CloseReason, Knobs, Side};
+use tokio::net::TcpStream;
+use tracing::Instrument as _;
+
+use super::address::Address;
+use super::connection::Connection;
+use super::driver::Driver;
+use super::engine::Engine;
+use super::error::{BadOption, ConnectError};
+use super::options::Options;
+use super::shared::Shared;
+use super::transport::Transport;
+
+/// Connects to a server with the default [`Options`]: `strait::xcp::connect("tcp://127.0.0.1:9944").await?`.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn connect(address: &str) -> Result<Connection, ConnectError> {
+    Options::new().connect(address).await
+}
+
+impl Options {
+    /// Connects to a server: `tcp://host:port`, `tls://host:port`, `unix:///path`.
+    ///
+    /// Where no dialect was set, the specification's is tried first. If the server closes instead of answering, Python's
+    /// is tried on a new connection.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn connect(&self, address: &str) -> Result<Connection, ConnectError> {
+        let parsed: Address = address.parse()?;
+        if let Some(knobs) = self.knobs {
+            return self.connect_as(&parsed, knobs).await;
+        }
+        match self.connect_as(&parsed, Knobs::AUTO).await {
+            Err(ConnectError::Handshake { reason: CloseReason::NotAnswered, .. }) if !self.seals() => {
+                tracing::debug!(address, "no answer in the specification's dialect: trying Python's");
+                self.connect_as(&parsed, Dialect::PYTHON.into()).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn connect_as(&self, address: &Address, knobs: Knobs) -> Result<Connection, ConnectError> {
+        let (transport, exported) = within(self.handshake_timeout, address, self.dial(address)).await?;
+        let peer = address.to_string();
+        establish(self, Side::Client, knobs, transport, exported, peer).await
+    }
+
+    async fn dial(&self, address: &Address) -> Result<(Transport, Exported), ConnectError> {
+        let io = |source| ConnectError::Io { address: address.to_string(), source };
+        match address {
+            Address::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(io)?;
+                stream.set_nodelay(true).map_err(io)?;
+                Ok((Transport::Tcp(stream), None))
+            }
+            #[cfg(unix)]
+            Address::Unix { path } => {
+                let stream = tokio::net::UnixStream::connect(path).await.map_err(io)?;
+                Ok((Transport::Unix(stream), None))
+            }
+            #[cfg(not(unix))]
+            Address::Unix { .. } => Err(BadOption::NotHere { what: "Unix sockets" }.into()),
+            #[cfg(feature = "xcp-tls")]
+            Address::Tls { host, port } => {
+                let tls = self.tls_client.as_ref().ok_or(BadOption::TlsNotSet)?;
+                let connector = tls.connector()?;
+                let name = tls.server_name()?;
+                let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(io)?;
+                stream.set_nodelay(true).map_err(io)?;
+                let stream = connector.connect(name, stream).await.map_err(io)?;
+                let exported = super::tls::exporter(stream.get_ref().1)?;
+                Ok((Transport::Tls(Box::new(stream.into())), Some(Arc::new(exported))))
+            }
+            #[cfg(not(feature = "xcp-tls"))]
+            Address::Tls { .. } => {
+                Err(BadOption::NotHere { what: "TLS sockets without the feature xcp-tls" }.into())
+            }
+        }
+    }
+}
+
+/// What a TLS connection gave for keys.
+pub(super) type Exported = Option<Arc<super::psk::Psk>>;
+
+/// Gives up after `timeout`.
+pub(super) async fn within<T>(
+    timeout: Duration,
+    address: &Address,
+    future: impl Future<Output = Result<T, ConnectError>>,
+) -> Result<T, ConnectError> {
+    match tokio::time::timeout(timeout, future).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(ConnectError::Timeout { address: address.to_string(), after: timeout }),
+    }
+}
+
+/// Shakes hands over an open socket.
+pub(super) async fn establish(
+    options: &Options,
+    side: Side,
+    knobs: Knobs,
+    transport: Transport,
+    exported: Exported,
+    peer: String,
+) -> Result<Connection, ConnectError> {
+    let engine = Engine::new(options, side, knobs, exported, CoreInstant::from_nanos(0))?;
+    let (shared, inbound) = Shared::new(engine, side, peer, Instant::now());
+    let shared = Arc::new(shared);
+    // Whatever is logged of this connection says whose it is.
+    let span = tracing::info_span!("xcp", peer = %shared.peer);
+    tokio::spawn(Driver::new(transport, shared.clone(), options.write_timeout).instrument(span));
+    // Gives the connection up if this future is dropped.
+    let connection = Connection::new(shared.clone(), inbound);
+    loop {
+        let changed = shared.changed.notified();
+        tokio::pin!(changed);
+        changed.as_mut().enable();
+        {
+            let state = shared.lock();
+            if state.connected {
+                tracing::debug!(peer = %shared.peer, dialect = %state.engine.dialect(), "connected");
+                break;
+            }
+            if let Some(reason) = state.reason {
+                return Err(ConnectError::Handshake { address: shared.peer.clone(), reason });
+            }
+        }
+        changed.await;
+    }
+    Ok(connection)
+}

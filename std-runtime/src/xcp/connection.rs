@@ -1,0 +1,501 @@
+//! A connection as its user sees it: send, ask, receive.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use strait_core::xcp::connection::{Agreed, CloseReason, SendError as NotSent};
+use strait_core::xcp::control::Clarify;
+use strait_core::xcp::{CodecId, Dialect, ErrorCode, FrameHeader, MsgType, SchemaKey};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::Ether;
+use super::draft::Draft;
+use super::engine::{Outgoing, Room, Submitted};
+use super::error::{BodyError, RequestError, SendError};
+use super::message::Message;
+use super::shared::{Outcome, Shared, State};
+
+/// The channel of messages that do not name one.
+pub const DEFAULT_CHANNEL: u32 = 1;
+
+/// One connection, from either end. Clones are handles of the same one; it closes with the last of them, once everything
+/// was sent.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    handle: Arc<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+    inbound: Mutex<mpsc::UnboundedReceiver<Message>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.abandon();
+    }
+}
+
+impl Connection {
+    pub(super) fn new(shared: Arc<Shared>, inbound: mpsc::UnboundedReceiver<Message>) -> Self {
+        Self { handle: Arc::new(Handle { shared, inbound: Mutex::new(inbound) }) }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    /// Who the peer is: an address, as far as there is one.
+    pub fn peer(&self) -> &str {
+        &self.shared().peer
+    }
+
+    /// What both ends agreed on.
+    pub fn agreed(&self) -> Agreed {
+        self.shared().lock().engine.agreed().cloned().expect("a connection is given out once it is agreed on")
+    }
+
+    /// What is spoken.
+    pub fn dialect(&self) -> Dialect {
+        self.shared().lock().engine.dialect()
+    }
+
+    /// A channel that nobody was given yet. Messages of one channel arrive in order, each whole before the next; channels
+    /// do not wait for each other.
+    pub fn new_channel(&self) -> u32 {
+        self.shared().lock().engine.new_channel()
+    }
+
+    /// Sends an ether and waits for the answer: `connection.request(&ether).await?`.
+    pub fn request(&self, ether: &Ether) -> Request {
+        Request { send: self.send(ether), timeout: None }
+    }
+
+    /// Sends an ether: `connection.send(&ether).await?`.
+    pub fn send(&self, ether: &Ether) -> Send {
+        Send::new(self.clone(), Draft::ether(ether))
+    }
+
+    /// Sends a body as it is, in the name of `codec`.
+    pub fn send_body(&self, codec: CodecId, body: impl Into<Bytes>) -> Send {
+        Send::new(self.clone(), Draft::body(codec, body))
+    }
+
+    /// The same, and waits for the answer.
+    pub fn request_body(&self, codec: CodecId, body: impl Into<Bytes>) -> Request {
+        Request { send: self.send_body(codec, body), timeout: None }
+    }
+
+    /// Answers a message with an ether, on its channel, in its encoding if that can be.
+    pub fn reply(&self, to: &Message, ether: &Ether) -> Send {
+        Send::new(self.clone(), Draft::ether(ether).answering(to))
+    }
+
+    /// Answers a message with a body as it is.
+    pub fn reply_body(&self, to: &Message, codec: CodecId, body: impl Into<Bytes>) -> Send {
+        Send::new(self.clone(), Draft::body(codec, body).answering(to))
+    }
+
+    /// Refuses a message: whoever asked learns `code`.
+    pub fn refuse(&self, message: &Message, code: ErrorCode) {
+        let mut state = self.shared().lock();
+        state.engine.refuse_delivered(message.key(), code);
+        state.wake();
+    }
+
+    /// Asks what a message meant; the answer is a message of type `CLARIFY_RES`.
+    pub fn clarify(&self, message: &Message, question: &str, idempotency_key: &str) -> Request {
+        let body = clarify_body(message.id(), MsgType::CLARIFY_REQ, question, idempotency_key);
+        let mut request = self.request_body(CodecId::JSON, body);
+        request.send.draft.header.msg_type = MsgType::CLARIFY_REQ;
+        request.send.draft.header.channel = message.channel();
+        request
+    }
+
+    /// Answers a `CLARIFY_REQ`.
+    pub fn clarified(&self, question: &Message, answer: &str, idempotency_key: &str) -> Send {
+        let body = clarify_body(question.id(), MsgType::CLARIFY_RES, answer, idempotency_key);
+        let mut send = self.reply_body(question, CodecId::JSON, body);
+        send.draft.header.msg_type = MsgType::CLARIFY_RES;
+        send
+    }
+
+    /// The next message that the peer started, in the order of their arrival; `None` once the connection is over and all
+    /// were taken.
+    ///
+    /// Cancel safe. A connection that nobody receives from holds few messages and refuses the others; one that somebody
+    /// received from reads nothing while too many wait.
+    pub async fn recv(&self) -> Option<Message> {
+        self.shared().lock().listening = true;
+        let message = self.handle.inbound.lock().await.recv().await?;
+        self.shared().lock().taken(message.held());
+        Some(message)
+    }
+
+    /// Asks the peer whether it is there; how long it took.
+    ///
+    /// # Errors
+    /// [`RequestError::Closed`], [`RequestError::Timeout`].
+    pub async fn ping(&self) -> Result<Duration, RequestError> {
+        let (receiver, after) = {
+            let now = self.shared().now();
+            let mut state = self.shared().lock();
+            let after = state.engine.options().request_timeout;
+            let Some(nonce) = state.engine.ping() else {
+                return Err(match state.reason {
+                    Some(reason) => RequestError::Closed { reason },
+                    None => RequestError::Send(NotSent::NotOpen.into()),
+                });
+            };
+            let (sender, receiver) = oneshot::channel();
+            state.pings.insert(nonce, (now, sender));
+            state.wake();
+            (receiver, after)
+        };
+        match tokio::time::timeout(after, receiver).await {
+            Ok(Ok(took)) => Ok(took),
+            Ok(Err(_)) => Err(RequestError::Closed { reason: self.reason() }),
+            Err(_) => Err(RequestError::Timeout { after }),
+        }
+    }
+
+    /// Waits until everything was sent, and acknowledged where that was asked for; or the connection is over.
+    pub async fn flush(&self) {
+        self.until(|shared| {
+            let state = shared.lock();
+            (state.engine.is_flushed() || state.engine.is_closed()).then_some(())
+        })
+        .await;
+    }
+
+    /// Closes at once: what was not sent will not be.
+    pub fn close(&self) {
+        let now = self.shared().now();
+        let mut state = self.shared().lock();
+        state.engine.close();
+        state.dispatch(now);
+        state.wake();
+    }
+
+    /// Waits until the connection is over; why it is.
+    pub async fn closed(&self) -> CloseReason {
+        loop {
+            let changed = self.shared().changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(reason) = self.shared().lock().reason {
+                return reason;
+            }
+            changed.await;
+        }
+    }
+
+    /// Why it is over; [`CloseReason::Local`] as long as it is not.
+    pub(super) fn reason(&self) -> CloseReason {
+        self.shared().lock().reason.unwrap_or(CloseReason::Local)
+    }
+
+    /// Waits until `done` gives something, looking whenever something was sent.
+    async fn until<T>(&self, done: impl Fn(&Shared) -> Option<T>) -> T {
+        loop {
+            let room = self.shared().room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            if let Some(value) = done(self.shared()) {
+                return value;
+            }
+            room.await;
+        }
+    }
+
+    /// Hands a message to the engine, waiting while there is no room.
+    pub(super) async fn submit(
+        &self,
+        header: &mut FrameHeader,
+        body: Option<Bytes>,
+        compressed: bool,
+        room: Option<Arc<dyn Room>>,
+        mut registered: impl FnMut(&mut State, Submitted),
+    ) -> Result<Submitted, SendError> {
+        loop {
+            let waiting = self.shared().room.notified();
+            tokio::pin!(waiting);
+            waiting.as_mut().enable();
+            {
+                let mut state = self.shared().lock();
+                if let Some(reason) = state.reason {
+                    return Err(SendError::Closed { reason });
+                }
+                let held = state.engine.held();
+                let limit = state.engine.options().max_queued;
+                // One message always goes, however long it is.
+                if held == 0 || held < limit {
+                    let outgoing = Outgoing { body: body.clone(), compressed, room: room.clone() };
+                    match state.engine.submit(header, outgoing) {
+                        Ok(submitted) => {
+                            registered(&mut state, submitted);
+                            state.wake();
+                            return Ok(submitted);
+                        }
+                        Err(NotSent::Busy { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            }
+            waiting.await;
+        }
+    }
+
+    /// Ends when the connection does; not a handle that keeps it open.
+    pub(super) fn watch(&self) -> impl Future<Output = ()> + use<> {
+        let shared = Arc::downgrade(self.shared());
+        async move {
+            loop {
+                let Some(shared) = shared.upgrade() else { return };
+                let changed = shared.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if shared.lock().reason.is_some() {
+                    return;
+                }
+                changed.await;
+            }
+        }
+    }
+
+    pub(super) fn with_state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.shared().lock())
+    }
+
+    /// Reads the whole body of a message that is read as it comes.
+    ///
+    /// # Errors
+    /// [`BodyError`]: it will not be complete, or is longer than messages are held.
+    pub async fn collect(&self, mut message: Message) -> Result<Message, BodyError> {
+        let limit = message.limit();
+        let mut whole = Vec::new();
+        while let Some(bytes) = message.next_chunk().await? {
+            if whole.len() as u64 + bytes.len() as u64 > limit {
+                return Err(BodyError::TooLarge { limit });
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        Ok(message.with_body(whole.into()))
+    }
+}
+
+fn clarify_body(msg_id: u64, msg_type: MsgType, text: &str, idempotency_key: &str) -> Bytes {
+    let mut body = vec![0; 4096];
+    let clarify = Clarify::new(msg_id, text, idempotency_key);
+    let len = clarify.write_json(msg_type, &mut body).expect("its texts are cut to a few hundred bytes");
+    body.truncate(len);
+    body.into()
+}
+
+/// A message that is sent when this is awaited.
+#[derive(Debug)]
+#[must_use = "nothing is sent before this is awaited"]
+pub struct Send {
+    connection: Connection,
+    draft: Draft,
+    /// As the options say, if it is not said here.
+    compress: Option<Option<i32>>,
+}
+
+impl Send {
+    fn new(connection: Connection, draft: Draft) -> Self {
+        Self { connection, draft, compress: None }
+    }
+
+    /// On this channel, and not on the first.
+    pub fn channel(mut self, channel: u32) -> Self {
+        self.draft.header.channel = channel;
+        self
+    }
+
+    /// In this encoding, and not in the one that suits it best.
+    pub fn codec(mut self, codec: CodecId) -> Self {
+        self.draft.codec = Some(codec);
+        self
+    }
+
+    /// With the key of its schema.
+    pub fn schema_key(mut self, key: SchemaKey) -> Self {
+        self.draft.header.schema_key = Some(key);
+        self
+    }
+
+    /// With a key-value pair in its header.
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.draft.tags.push((key.into(), value.into()));
+        self
+    }
+
+    /// Compressed at this level, or not at all, whatever the connection's options say.
+    pub fn compress(mut self, level: Option<i32>) -> Self {
+        self.compress = Some(level);
+        self
+    }
+
+    /// Waits until the peer has it, and sends it again if it does not say so. A peer of Python's dialect never does: it is
+    /// sent once, and that is all.
+    pub fn acknowledged(mut self) -> Self {
+        self.draft.acknowledged = true;
+        self
+    }
+
+    /// Encodes and compresses it.
+    fn prepare(&mut self) -> Result<(Bytes, bool), SendError> {
+        let (agreed, registry, options) = self.connection.with_state(|state| {
+            let agreed = state.engine.agreed().map(|agreed| agreed.codecs.clone()).unwrap_or_default();
+            (agreed, state.engine.registry().clone(), state.engine.options().clone())
+        });
+        let body = self.draft.encode(&agreed, &registry, &options)?;
+        let level = self.compress.unwrap_or(options.compress);
+        Ok(self.connection.with_state(|state| state.engine.pack(body, level)))
+    }
+
+    async fn run(mut self) -> Result<u64, SendError> {
+        let (body, packed) = self.prepare()?;
+        let waits = self.draft.acknowledged && !self.connection.dialect().is_strict();
+        let mut receiver = None;
+        let submitted = self
+            .connection
+            .submit(&mut self.draft.header, Some(body), packed, None, |state, submitted| {
+                if waits {
+                    let (sender, ack) = oneshot::channel();
+                    state.acks.insert(submitted.msg_id, sender);
+                    receiver = Some(ack);
+                }
+            })
+            .await?;
+        let Some(receiver) = receiver else { return Ok(submitted.msg_id) };
+        match receiver.await {
+            Ok(Outcome::Acked | Outcome::Answer(_)) => Ok(submitted.msg_id),
+            Ok(Outcome::Nack { code, retry_after }) => Err(SendError::Nack { code, retry_after }),
+            Ok(Outcome::Unacknowledged) => Err(SendError::Unacknowledged),
+            Err(_) => Err(SendError::Closed { reason: self.connection.reason() }),
+        }
+    }
+}
+
+impl IntoFuture for Send {
+    /// The number that the message has for the peer; 0 where the dialect gives none.
+    type Output = Result<u64, SendError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + core::marker::Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+/// A message that is sent, and whose answer is waited for, when this is awaited.
+#[derive(Debug)]
+#[must_use = "nothing is sent before this is awaited"]
+pub struct Request {
+    send: Send,
+    timeout: Option<Duration>,
+}
+
+/// Forgets a request when nobody waits for its answer any more.
+struct Waiting<'c> {
+    connection: &'c Connection,
+    request: u64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.connection.shared().lock().forget(self.request);
+    }
+}
+
+impl Request {
+    /// Waits for the answer for so long, and not as long as the connection's options say.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// On this channel, and not on the first.
+    pub fn channel(mut self, channel: u32) -> Self {
+        self.send = self.send.channel(channel);
+        self
+    }
+
+    /// In this encoding, and not in the one that suits it best.
+    pub fn codec(mut self, codec: CodecId) -> Self {
+        self.send = self.send.codec(codec);
+        self
+    }
+
+    /// With a key-value pair in its header.
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.send = self.send.tag(key, value);
+        self
+    }
+
+    /// With the key of its schema.
+    pub fn schema_key(mut self, key: SchemaKey) -> Self {
+        self.send = self.send.schema_key(key);
+        self
+    }
+
+    /// Sent again until the peer says that it has it, as [`Send::acknowledged`] is; then the answer is waited for.
+    pub fn acknowledged(mut self) -> Self {
+        self.send = self.send.acknowledged();
+        self
+    }
+
+    /// Compressed at this level, or not at all, whatever the connection's options say.
+    pub fn compress(mut self, level: Option<i32>) -> Self {
+        self.send = self.send.compress(level);
+        self
+    }
+
+    async fn run(self) -> Result<Message, RequestError> {
+        let Self { mut send, timeout } = self;
+        let after = timeout
+            .unwrap_or_else(|| send.connection.with_state(|state| state.engine.options().request_timeout));
+        let connection = send.connection.clone();
+        let (body, packed) = send.prepare()?;
+        let mut waiting = None;
+        let answer = async {
+            let mut receiver = None;
+            connection
+                .submit(&mut send.draft.header, Some(body), packed, None, |state, submitted| {
+                    let (request, answer) = state.expect(submitted.msg_id);
+                    waiting = Some(Waiting { connection: &connection, request });
+                    receiver = Some(answer);
+                })
+                .await?;
+            let receiver = receiver.expect("registered when it was submitted");
+            Ok::<_, SendError>(receiver.await)
+        };
+        let outcome = match tokio::time::timeout(after, answer).await {
+            Ok(outcome) => outcome?,
+            Err(_) => return Err(RequestError::Timeout { after }),
+        };
+        match outcome {
+            Ok(Outcome::Answer(message)) => Ok(message),
+            Ok(Outcome::Nack { code, retry_after }) => Err(RequestError::Nack { code, retry_after }),
+            Ok(Outcome::Acked | Outcome::Unacknowledged) => {
+                Err(RequestError::Send(SendError::Unacknowledged))
+            }
+            Err(_) => Err(RequestError::Closed { reason: connection.reason() }),
+        }
+    }
+}
+
+impl IntoFuture for Request {
+    /// The answer.
+    type Output = Result<Message, RequestError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + core::marker::Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}

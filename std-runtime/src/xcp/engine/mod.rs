@@ -1,0 +1,484 @@
+//! The one pump around core's connection: bytes in, bytes and deliveries out, for any kind of input and output.
+//!
+//! No rule of the protocol is here: what a frame may be and when is decided in `strait_core::xcp::connection`. The engine
+//! holds the bytes that core does not, and unpacks messages.
+
+mod checksum;
+mod guard;
+mod inbound;
+mod outbound;
+mod pipe;
+mod queue;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use bytes::Bytes;
+use strait_core::time::Instant;
+use strait_core::xcp::connection::{
+    Agreed, CloseReason, Connection, Event, Knobs, MessageKey, Protection as _, SendError, Side, Transmit,
+};
+use strait_core::xcp::{Dialect, ErrorCode, Flags, FrameHeader};
+
+pub(crate) use inbound::Inbound;
+pub(crate) use outbound::{Outgoing, Room};
+pub(crate) use pipe::{Pipe, Pull};
+pub(crate) use queue::{SLICES, WriteQueue};
+
+use super::BadOption;
+use super::compress::Compressor;
+use super::decompress::{Decompressor, Limits};
+use super::message::{Body, Message};
+use super::options::Options;
+use super::psk::Psk;
+use crate::codec::{Registry, SubEncoding};
+use checksum::HardwareCrc;
+use guard::Guard;
+use outbound::Outbound;
+
+/// Longest header that is read; those written have some dozens of bytes.
+const HEADER: usize = 4096;
+/// Longest body of a control frame.
+const CONTROL: usize = 8192;
+/// Messages in each direction that are unfinished, or wait for an ACK.
+const MESSAGES: usize = 256;
+
+type Core = Connection<HardwareCrc, Guard, HEADER, CONTROL, MESSAGES>;
+
+/// What the engine has for its user.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    /// The handshake is over.
+    Connected,
+    /// A message came, whole or its beginning.
+    Message(Message),
+    /// The peer has one of our messages.
+    Acked { msg_id: u64 },
+    /// The peer refused one of our messages.
+    Nacked { msg_id: u64, code: ErrorCode, retry_after: Option<Duration> },
+    /// One of our messages was never acknowledged.
+    Unacknowledged { msg_id: u64 },
+    /// The peer is there.
+    Pong { nonce: u64 },
+    /// It is over.
+    Closed(CloseReason),
+}
+
+/// One end of a connection with everything but the socket.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    core: Box<Core>,
+    options: Arc<Options>,
+    registry: Arc<Registry>,
+    /// How the peer writes Protobuf, once it did.
+    sub_encoding: Option<SubEncoding>,
+    /// Secret that the TLS connection underneath gave.
+    exported: Option<Arc<Psk>>,
+    /// HELLO and its answer as they were sent and came, for the keys; until the handshake is over.
+    transcript: Option<Transcript>,
+    inbound: HashMap<MessageKey, Inbound>,
+    outbound: HashMap<u64, Outbound>,
+    deliveries: VecDeque<Delivery>,
+    /// Refusals of messages that were delivered, for which core had no room yet.
+    refusals: VecDeque<(MessageKey, ErrorCode)>,
+    compressor: Compressor,
+    decompressor: Decompressor,
+    /// Pipes that hold more than they may: nothing is read until they are emptied.
+    streams: Vec<Arc<Pipe>>,
+    control: Vec<u8>,
+    next_channel: u32,
+}
+
+#[derive(Debug, Default)]
+struct Transcript {
+    sent: Vec<u8>,
+    received: Vec<u8>,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        options: &Options,
+        side: Side,
+        knobs: Knobs,
+        exported: Option<Arc<Psk>>,
+        now: Instant,
+    ) -> Result<Self, BadOption> {
+        #[cfg(feature = "xcp-tls")]
+        if matches!(options.key, super::options::KeySource::TlsExporter) && exported.is_none() {
+            return Err(BadOption::NoTls);
+        }
+        let config = options.config(side, knobs)?;
+        let limits = Limits { max_message: options.max_message };
+        Ok(Self {
+            core: Box::new(Core::new(config, Guard::default(), now)),
+            options: Arc::new(options.clone()),
+            registry: options.registry_for(Dialect::SPEC),
+            sub_encoding: None,
+            exported,
+            transcript: options.seals().then(Transcript::default),
+            inbound: HashMap::new(),
+            outbound: HashMap::new(),
+            deliveries: VecDeque::new(),
+            refusals: VecDeque::new(),
+            compressor: Compressor::new(),
+            decompressor: Decompressor::new(limits),
+            streams: Vec::new(),
+            control: vec![0; HEADER + CONTROL + 48],
+            next_channel: 1,
+        })
+    }
+
+    pub(crate) fn agreed(&self) -> Option<&Agreed> {
+        self.core.agreed()
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.core.dialect()
+    }
+
+    pub(crate) fn options(&self) -> &Arc<Options> {
+        &self.options
+    }
+
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.core.is_closed()
+    }
+
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.refusals.is_empty() && self.core.is_flushed()
+    }
+
+    /// A channel that nobody was given yet.
+    pub(crate) fn new_channel(&mut self) -> u32 {
+        self.next_channel = self.next_channel.wrapping_add(1).max(2);
+        self.next_channel
+    }
+
+    pub(crate) fn ping(&mut self) -> Option<u64> {
+        self.core.ping()
+    }
+
+    pub(crate) fn close(&mut self) {
+        if !self.core.is_closed() {
+            let reason = self.core.close();
+            self.closed(reason);
+        }
+    }
+
+    /// Refuses a message that was delivered, as soon as there is room for that: of such there may be any number, and core
+    /// keeps room for answers to what it reads.
+    pub(crate) fn refuse_delivered(&mut self, message: MessageKey, code: ErrorCode) {
+        if !self.core.is_closed() {
+            self.refusals.push_back((message, code));
+        }
+    }
+
+    /// Refuses a message while it is read.
+    fn refuse(&mut self, now: Instant, message: MessageKey, code: ErrorCode) {
+        if let Some(event) = self.core.refuse(now, message, code) {
+            self.event(now, event);
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.core.poll_timeout()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.core.handle_timeout(now);
+        self.poll_core(now);
+    }
+
+    pub(crate) fn handle_eof(&mut self, now: Instant) {
+        if let Some(event) = self.core.handle_eof() {
+            self.event(now, event);
+        }
+    }
+
+    pub(crate) fn poll_delivery(&mut self) -> Option<Delivery> {
+        self.deliveries.pop_front()
+    }
+
+    /// Whether input may be handed in: no stream holds more than it may. `waker` learns when that changes.
+    pub(crate) fn may_read(&mut self, waker: Option<&Waker>) -> bool {
+        let most = self.options.max_queued;
+        self.streams.retain(|pipe| !pipe.is_over());
+        self.streams.iter().all(|pipe| {
+            if let Some(waker) = waker {
+                pipe.set_driver(waker);
+            }
+            pipe.len() < most
+        })
+    }
+
+    /// Takes input; how many bytes of it. Fewer than there are if answers must be sent before.
+    pub(crate) fn handle_input(&mut self, now: Instant, bytes: &[u8]) -> usize {
+        let mut input = bytes;
+        loop {
+            let before = input;
+            let event = self.core.handle_input(now, &mut input);
+            if let Some(transcript) = &mut self.transcript {
+                let taken = before.len() - input.len();
+                transcript.received.extend_from_slice(&before[..taken]);
+            }
+            let Some(event) = event else { break };
+            self.event(now, event);
+            if matches!(event, Event::Connected) {
+                // The server's answer is part of what keys are made from, and must be sent before more is read.
+                break;
+            }
+        }
+        self.poll_core(now);
+        bytes.len() - input.len()
+    }
+
+    fn poll_core(&mut self, now: Instant) {
+        while let Some(event) = self.core.poll_event(now) {
+            self.event(now, event);
+        }
+    }
+
+    fn event(&mut self, now: Instant, event: Event<'_>) {
+        let delivery = match event {
+            Event::Connected => {
+                if self.core.config().side == Side::Client {
+                    self.make_keys();
+                }
+                if self.core.is_closed() {
+                    return;
+                }
+                self.registry = self.options.registry_for(self.core.dialect());
+                Delivery::Connected
+            }
+            Event::Started { message, flags, len } => return self.started(message, flags, len),
+            Event::Chunk { message, bytes } => return self.chunk(now, message, bytes),
+            Event::Verified { message, complete } => return self.verified(now, message, complete),
+            Event::Dropped { message, code } => {
+                tracing::info!(channel = message.channel, id = message.msg_id, %code, "message dropped");
+                if let Some(inbound) = self.inbound.remove(&message) {
+                    inbound.fail(code);
+                }
+                return;
+            }
+            Event::Refused { message, code } => {
+                tracing::info!(channel = message.channel, id = message.msg_id, %code, "message refused");
+                return;
+            }
+            Event::Acked { msg_id } => {
+                self.forget(msg_id);
+                Delivery::Acked { msg_id }
+            }
+            Event::Nacked { msg_id, code, retry_after } => {
+                self.forget(msg_id);
+                Delivery::Nacked { msg_id, code, retry_after }
+            }
+            Event::Unacknowledged { msg_id } => {
+                self.forget(msg_id);
+                Delivery::Unacknowledged { msg_id }
+            }
+            Event::Pong { nonce } => Delivery::Pong { nonce },
+            Event::Closed(reason) => return self.closed(reason),
+            _ => return,
+        };
+        self.deliveries.push_back(delivery);
+    }
+
+    fn closed(&mut self, reason: CloseReason) {
+        if !matches!(reason, CloseReason::Local | CloseReason::Peer) {
+            tracing::info!(%reason, "connection closed");
+        }
+        self.refusals.clear();
+        for (_, inbound) in self.inbound.drain() {
+            inbound.close();
+        }
+        for pipe in self.streams.drain(..) {
+            pipe.fail(None);
+        }
+        for (_, outbound) in self.outbound.drain() {
+            outbound.close();
+        }
+        self.deliveries.push_back(Delivery::Closed(reason));
+    }
+
+    /// Gives a message its place, seals it if that was agreed on, and hands it to core.
+    pub(crate) fn submit(
+        &mut self,
+        header: &mut FrameHeader,
+        outgoing: Outgoing,
+    ) -> Result<Submitted, SendError> {
+        let sealed = self.core.protection_mut().is_on();
+        let mut flags = if outgoing.compressed { Flags::COMP } else { Flags::NONE };
+        if sealed {
+            flags = flags.union(Flags::CRYPT);
+        }
+        let mut bytes = [0; HEADER];
+        let begun = self.core.begin(header, flags, &mut bytes)?;
+        let header_bytes = &bytes[..begun.header_len];
+        let body = match outgoing.body {
+            Some(body) => match self.core.protection_mut().seal_message(header, header_bytes, flags, body) {
+                Ok(body) => Some(body),
+                Err(error) => {
+                    self.core.cancel(begun.handle);
+                    tracing::warn!(%error, "a message cannot be sealed");
+                    return Err(SendError::MustBeSealed);
+                }
+            },
+            // It cannot be sealed before all of it is there.
+            None if sealed => {
+                self.core.cancel(begun.handle);
+                return Err(SendError::MustBeSealed);
+            }
+            None => None,
+        };
+        let whole = body.as_ref().map(|body| len(body.len()));
+        let outbound = Outbound::new(header_bytes, begun.msg_id, body, outgoing.room);
+        self.outbound.insert(begun.handle, outbound);
+        if let Some(whole) = whole
+            && let Err(error) = self.core.extend(begun.handle, whole, true)
+        {
+            self.outbound.remove(&begun.handle);
+            return Err(error);
+        }
+        Ok(Submitted { handle: begun.handle, msg_id: begun.msg_id })
+    }
+
+    /// More bytes of a message that is sent as it is made; `ended` with the last of them.
+    pub(crate) fn push(&mut self, handle: u64, bytes: Bytes, ended: bool) -> Result<(), SendError> {
+        let outbound = self.outbound.get_mut(&handle).ok_or(SendError::Unknown { handle })?;
+        let available = outbound.push(bytes);
+        let pushed = self.core.extend(handle, available, ended);
+        if pushed.is_err() {
+            self.outbound.remove(&handle);
+        }
+        pushed
+    }
+
+    /// Bytes of a message that are not sent yet; `None` if there is no such message.
+    pub(crate) fn unsent(&self, handle: u64) -> Option<usize> {
+        self.outbound.get(&handle).map(Outbound::held)
+    }
+
+    pub(crate) fn cancel(&mut self, handle: u64) {
+        self.core.cancel(handle);
+        self.outbound.remove(&handle);
+    }
+
+    fn forget(&mut self, msg_id: u64) {
+        self.outbound.retain(|_, outbound| !(outbound.is_kept() && outbound.msg_id() == msg_id));
+    }
+
+    /// Whether every byte was given out, ACKs or not.
+    pub(crate) fn is_sent(&self) -> bool {
+        let sent = |outbound: &Outbound| outbound.is_kept() || outbound.held() == 0;
+        self.refusals.is_empty() && self.outbound.values().all(sent)
+    }
+
+    /// Moves what is to be sent into `queue`, until it holds enough; whether anything was moved.
+    pub(crate) fn fill(&mut self, now: Instant, queue: &mut WriteQueue) -> bool {
+        let mut moved = false;
+        while !queue.is_high() {
+            while self.core.takes_input()
+                && let Some((message, code)) = self.refusals.pop_front()
+            {
+                self.refuse(now, message, code);
+            }
+            match self.core.poll_transmit(now, &mut self.control) {
+                None => break,
+                Some(Transmit::Bytes(len)) => {
+                    let bytes = &self.control[..len];
+                    queue.copy(bytes);
+                    if let Some(transcript) = &mut self.transcript {
+                        transcript.sent.extend_from_slice(bytes);
+                    }
+                    if self.core.is_open() && self.core.config().side == Side::Server {
+                        self.make_keys();
+                    }
+                }
+                Some(Transmit::Chunk(chunk)) => {
+                    if let Some(outbound) = self.outbound.get_mut(&chunk.handle) {
+                        outbound.emit(&chunk, queue);
+                        if chunk.last && !chunk.kept {
+                            self.outbound.remove(&chunk.handle);
+                        }
+                    }
+                }
+            }
+            moved = true;
+        }
+        moved
+    }
+
+    /// Makes the keys once HELLO and its answer have passed.
+    fn make_keys(&mut self) {
+        let Some(transcript) = self.transcript.take() else { return };
+        let agreed_on = self.core.agreed().is_some_and(|agreed| agreed.features.contains(Flags::CRYPT));
+        if !agreed_on {
+            return;
+        }
+        let side = self.core.config().side;
+        let (ours, theirs) =
+            (self.core.config().crypt.clone(), self.core.agreed().and_then(|a| a.crypt.clone()));
+        let (Some(ours), Some(theirs)) = (ours, theirs) else { return };
+        let frames = (transcript.sent.as_slice(), transcript.received.as_slice());
+        let guard =
+            Guard::derive(&self.options.key, self.exported.as_deref(), side, (&ours, &theirs), frames);
+        match guard {
+            Some(guard) => *self.core.protection_mut() = guard,
+            None => {
+                let reason = self.core.close();
+                self.closed(reason);
+            }
+        }
+    }
+
+    /// Compresses a body if that is asked for, agreed on, and makes it shorter.
+    pub(crate) fn pack(&mut self, body: Bytes, level: Option<i32>) -> (Bytes, bool) {
+        let agreed = self.core.agreed().is_some_and(|agreed| agreed.features.contains(Flags::COMP));
+        let Some(level) = level.filter(|_| agreed && self.options.sizes.compresses(body.len())) else {
+            return (body, false);
+        };
+        let mut packed = Vec::new();
+        match self.compressor.compress(level, &body, &mut packed) {
+            Ok(_) if packed.len() < body.len() => (packed.into(), true),
+            _ => (body, false),
+        }
+    }
+
+    /// Bytes of messages that are not sent yet, or kept for an ACK.
+    pub(crate) fn held(&self) -> usize {
+        self.outbound.values().map(Outbound::held).sum()
+    }
+
+    /// Writes Protobuf as the peer does: stock Python peers write JSON in its name, and read nothing else.
+    fn mirror(&mut self, sub_encoding: SubEncoding) {
+        if self.options.registry.is_none() && self.sub_encoding.replace(sub_encoding) != Some(sub_encoding) {
+            let registry = Registry::for_dialect(self.core.dialect()).with_sub_encoding(sub_encoding);
+            self.registry = Arc::new(registry);
+        }
+    }
+
+    fn deliver(&mut self, message: Message) {
+        self.deliveries.push_back(Delivery::Message(message));
+    }
+
+    fn message(&self, inbound: &Inbound, body: Body) -> Message {
+        Message::new(inbound.header.clone(), body, self.registry.clone(), self.options.max_message)
+    }
+}
+
+/// A message that has its place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Submitted {
+    pub(crate) handle: u64,
+    pub(crate) msg_id: u64,
+}
+
+fn len(len: usize) -> u64 {
+    len as u64
+}

@@ -1,0 +1,210 @@
+//! Why connecting, listening, sending or asking failed.
+
+use std::io;
+use std::time::Duration;
+
+use strait_core::xcp::ErrorCode;
+use strait_core::xcp::connection::CloseReason;
+
+use super::address::BadAddress;
+use crate::codec::{DecodeError, EncodeError, NoCodec};
+
+pub use strait_core::xcp::connection::SendError as NotSent;
+
+/// Options that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadOption {
+    /// More than there is room for.
+    #[error("{len} {what} exceed the {limit} that there is room for")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        len: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// Less than is needed.
+    #[error("{what} of {len} bytes is below {limit}")]
+    TooSmall {
+        /// What.
+        what: &'static str,
+        /// Its bytes.
+        len: u64,
+        /// What is needed.
+        limit: u64,
+    },
+    /// Keys are to be made from TLS, and there is none underneath.
+    #[error("keys cannot be made from TLS: the address has none")]
+    NoTls,
+    /// The address needs TLS options.
+    #[error("a tls:// address needs the options of TLS")]
+    TlsNotSet,
+    /// This platform has no such sockets.
+    #[error("there are no {what} on this platform")]
+    NotHere {
+        /// What.
+        what: &'static str,
+    },
+    /// The system has no random bytes.
+    #[error("the system gives no random bytes")]
+    NoRandomness,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address is none.
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+    /// The options cannot be.
+    #[error(transparent)]
+    Option(#[from] BadOption),
+    /// TLS cannot be spoken as it is set up.
+    #[cfg(feature = "xcp-tls")]
+    #[error(transparent)]
+    Tls(#[from] super::tls::TlsError),
+    /// The server cannot be reached, or the port cannot be listened on.
+    #[error("{address}: {source}")]
+    Io {
+        /// Where.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The handshake came to nothing.
+    #[error("handshake with {address}: {reason}")]
+    Handshake {
+        /// Where.
+        address: String,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// The server did not answer in time.
+    #[error("{address} did not answer within {after:?}")]
+    Timeout {
+        /// Where.
+        address: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+}
+
+/// Why a message was not sent, or not acknowledged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The body cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// None of the codecs that were agreed on can carry it.
+    #[error(transparent)]
+    NoCodec(#[from] NoCodec),
+    /// The peer would not take it, or there is no room.
+    #[error(transparent)]
+    NotSent(#[from] NotSent),
+    /// The tags have no room in a header.
+    #[error(transparent)]
+    Tags(#[from] strait_core::xcp::TagsFull),
+    /// The peer refused it.
+    #[error("refused by the peer: {code}")]
+    Nack {
+        /// Why.
+        code: ErrorCode,
+        /// When it may be sent anew.
+        retry_after: Option<Duration>,
+    },
+    /// The peer did not acknowledge it, however often it was sent.
+    #[error("never acknowledged")]
+    Unacknowledged,
+    /// The body cannot be compressed.
+    #[error(transparent)]
+    Compress(#[from] super::compress::CompressError),
+    /// The peer refused it while it was being written.
+    #[error("refused by the peer while it was being written")]
+    Refused,
+    /// The connection is over.
+    #[error("the connection is over: {reason}")]
+    Closed {
+        /// Why.
+        reason: CloseReason,
+    },
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The request was not sent.
+    #[error(transparent)]
+    Send(SendError),
+    /// The peer refused it.
+    #[error("refused by the peer: {code}")]
+    Nack {
+        /// Why.
+        code: ErrorCode,
+        /// When it may be sent anew.
+        retry_after: Option<Duration>,
+    },
+    /// There was no answer in time. One that comes later is thrown away.
+    #[error("no answer within {after:?}")]
+    Timeout {
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The answer cannot be decoded.
+    #[error("the answer cannot be read: {0}")]
+    Decode(#[from] DecodeError),
+    /// The connection is over.
+    #[error("the connection is over: {reason}")]
+    Closed {
+        /// Why.
+        reason: CloseReason,
+    },
+}
+
+impl From<SendError> for RequestError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Nack { code, retry_after } => Self::Nack { code, retry_after },
+            SendError::Closed { reason } => Self::Closed { reason },
+            other => Self::Send(other),
+        }
+    }
+}
+
+/// Why a message that is read as it comes will not be complete.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// It was refused: longer than is taken, damaged, or given up by the peer.
+    #[error("the rest of the message was refused: {code}")]
+    Refused {
+        /// What the peer was told.
+        code: ErrorCode,
+    },
+    /// It cannot be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] super::decompress::DecompressError),
+    /// It is longer than is held.
+    #[error("a message of more than {limit} bytes")]
+    TooLarge {
+        /// Bytes that are held.
+        limit: u64,
+    },
+    /// The connection ended first.
+    #[error("the connection ended before the message did")]
+    Closed,
+}
+
+impl From<BodyError> for io::Error {
+    fn from(error: BodyError) -> Self {
+        let kind = match error {
+            BodyError::Closed => io::ErrorKind::ConnectionAborted,
+            _ => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
+}

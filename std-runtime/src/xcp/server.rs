@@ -1,0 +1,299 @@
+//! Listening for clients.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use strait_core::xcp::connection::{Knobs, Side};
+use strait_core::xcp::{ErrorCode, Tags};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
+
+use super::Ether;
+use super::address::Address;
+use super::client::{Exported, establish, within};
+use super::connection::Connection;
+use super::error::{BadOption, ConnectError};
+use super::message::Message;
+use super::options::Options;
+use super::transport::Transport;
+
+/// Requests of one connection that are answered at once.
+const AT_ONCE: usize = 64;
+/// Connections that are ready and nobody has taken.
+const READY: usize = 64;
+
+/// Listens with the default [`Options`]: `strait::xcp::listen("tcp://127.0.0.1:9944").await?`.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn listen(address: &str) -> Result<Server, ConnectError> {
+    Options::new().listen(address).await
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixListener),
+}
+
+/// Takes connections, each in the dialect of its client. Dropped, it takes no more; connections that it gave out live on.
+#[derive(Debug)]
+pub struct Server {
+    address: Address,
+    ready: mpsc::Receiver<Connection>,
+    acceptor: JoinHandle<()>,
+    /// Removed with the server.
+    socket: Option<PathBuf>,
+}
+
+impl Options {
+    /// Listens: `tcp://host:port`, `tls://host:port`, `unix:///path`. Port 0 is chosen by the system:
+    /// [`Server::address`] has the real one. A Unix socket whose server is gone is replaced.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn listen(&self, address: &str) -> Result<Server, ConnectError> {
+        let mut address: Address = address.parse()?;
+        // What cannot be is said now and not to each client.
+        self.config(Side::Server, Knobs::AUTO)?;
+        let io = |address: &Address| {
+            let address = address.to_string();
+            |source| ConnectError::Io { address, source }
+        };
+        let (listener, socket) = match &mut address {
+            Address::Unix { .. } if cfg!(not(unix)) => {
+                return Err(BadOption::NotHere { what: "Unix sockets" }.into());
+            }
+            #[cfg(unix)]
+            Address::Unix { path } => {
+                let path = path.clone();
+                let listener = listen_unix(&path).map_err(io(&address))?;
+                (Listener::Unix(listener), Some(path))
+            }
+            #[cfg(not(unix))]
+            Address::Unix { .. } => unreachable!("refused above"),
+            Address::Tcp { host, port } | Address::Tls { host, port } => {
+                let bound = TcpListener::bind((host.as_str(), *port)).await;
+                let bound = bound.and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
+                let (real, listener) = bound.map_err(io(&address.clone()))?;
+                if let Address::Tcp { port, .. } | Address::Tls { port, .. } = &mut address {
+                    *port = real;
+                }
+                (Listener::Tcp(listener), None)
+            }
+        };
+        let accepting = Accepting::new(self.clone(), &address)?;
+        let (sender, ready) = mpsc::channel(READY);
+        let acceptor = tokio::spawn(accepting.run(listener, sender));
+        Ok(Server { address, ready, acceptor, socket })
+    }
+}
+
+/// Binds a Unix socket, in place of one that nobody listens on any more.
+#[cfg(unix)]
+fn listen_unix(path: &std::path::Path) -> std::io::Result<tokio::net::UnixListener> {
+    match tokio::net::UnixListener::bind(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            match std::os::unix::net::UnixStream::connect(path) {
+                Err(refused) if refused.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    std::fs::remove_file(path)?;
+                    tokio::net::UnixListener::bind(path)
+                }
+                _ => Err(error),
+            }
+        }
+        outcome => outcome,
+    }
+}
+
+/// Everything that takes connections.
+struct Accepting {
+    options: Arc<Options>,
+    permits: Arc<Semaphore>,
+    #[cfg(feature = "xcp-tls")]
+    tls: Option<tokio_rustls::TlsAcceptor>,
+}
+
+impl Accepting {
+    fn new(options: Options, address: &Address) -> Result<Self, ConnectError> {
+        #[cfg(feature = "xcp-tls")]
+        let tls = match (address, &options.tls_server) {
+            (Address::Tls { .. }, Some(tls)) => Some(tls.acceptor()?),
+            (Address::Tls { .. }, None) => return Err(BadOption::TlsNotSet.into()),
+            _ => None,
+        };
+        #[cfg(not(feature = "xcp-tls"))]
+        if matches!(address, Address::Tls { .. }) {
+            return Err(BadOption::NotHere { what: "TLS sockets without the feature xcp-tls" }.into());
+        }
+        Ok(Self {
+            permits: Arc::new(Semaphore::new(options.max_connections)),
+            options: Arc::new(options),
+            #[cfg(feature = "xcp-tls")]
+            tls,
+        })
+    }
+
+    async fn run(self, listener: Listener, ready: mpsc::Sender<Connection>) {
+        let accepting = Arc::new(self);
+        loop {
+            let Ok(permit) = accepting.permits.clone().acquire_owned().await else { return };
+            let (transport, peer) = match accept(&listener).await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // No more files, or the peer is gone already: neither ends the server.
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    continue;
+                }
+            };
+            let (accepting, ready) = (accepting.clone(), ready.clone());
+            tokio::spawn(async move {
+                match accepting.shake(transport, peer.clone()).await {
+                    Ok(connection) => {
+                        let watched = connection.watch();
+                        if ready.send(connection).await.is_ok() {
+                            watched.await;
+                        }
+                    }
+                    Err(error) => tracing::info!(%peer, %error, "handshake failed"),
+                }
+                drop(permit);
+            });
+        }
+    }
+
+    async fn shake(&self, transport: Transport, peer: String) -> Result<Connection, ConnectError> {
+        let address = Address::Tcp { host: peer.clone(), port: 0 };
+        let (transport, exported) =
+            within(self.options.handshake_timeout, &address, self.secure(transport, &peer)).await?;
+        let knobs = self.options.knobs.unwrap_or(Knobs::AUTO);
+        establish(&self.options, Side::Server, knobs, transport, exported, peer).await
+    }
+
+    async fn secure(&self, transport: Transport, peer: &str) -> Result<(Transport, Exported), ConnectError> {
+        #[cfg(feature = "xcp-tls")]
+        let transport = match (&self.tls, transport) {
+            (Some(tls), Transport::Tcp(stream)) => {
+                let io = |source| ConnectError::Io { address: peer.to_owned(), source };
+                let stream = tls.accept(stream).await.map_err(io)?;
+                let exported = super::tls::exporter(stream.get_ref().1)?;
+                return Ok((Transport::Tls(Box::new(stream.into())), Some(Arc::new(exported))));
+            }
+            (_, transport) => transport,
+        };
+        #[cfg(not(feature = "xcp-tls"))]
+        let _ = peer;
+        Ok((transport, None))
+    }
+}
+
+async fn accept(listener: &Listener) -> std::io::Result<(Transport, String)> {
+    match listener {
+        Listener::Tcp(listener) => {
+            let (stream, peer) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            Ok((Transport::Tcp(stream), peer.to_string()))
+        }
+        #[cfg(unix)]
+        Listener::Unix(listener) => {
+            let (stream, _) = listener.accept().await?;
+            let peer = stream.peer_cred().ok().and_then(|peer| peer.pid());
+            let peer = peer.map_or_else(|| "unix".to_owned(), |pid| format!("unix:pid {pid}"));
+            Ok((Transport::Unix(stream), peer))
+        }
+    }
+}
+
+impl Server {
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The next connection, its handshake done. Cancel safe.
+    pub async fn accept(&mut self) -> Option<Connection> {
+        self.ready.recv().await
+    }
+
+    /// Answers every message with what `handler` makes of it, until this future is dropped.
+    ///
+    /// `Ok(Some(ether))` is the answer, `Ok(None)` is none, `Err(code)` refuses. Messages of one connection are handled
+    /// side by side, up to 64, and those of a peer of Python's dialect one after another. What cannot be decoded is
+    /// refused without asking.
+    pub async fn serve<H, F>(mut self, handler: H)
+    where
+        H: Fn(Ether) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Option<Ether>, ErrorCode>> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        while let Some(connection) = self.accept().await {
+            tokio::spawn(serve_connection(connection, handler.clone()));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.acceptor.abort();
+        if let Some(socket) = &self.socket {
+            // It may be gone, or somebody else's by now; there is nobody to tell.
+            let _ = std::fs::remove_file(socket);
+        }
+    }
+}
+
+async fn serve_connection<H, F>(connection: Connection, handler: Arc<H>)
+where
+    H: Fn(Ether) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Option<Ether>, ErrorCode>> + Send + 'static,
+{
+    let strict = connection.dialect().is_strict();
+    let permits = Arc::new(Semaphore::new(if strict { 1 } else { AT_ONCE }));
+    while let Some(message) = connection.recv().await {
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        let answer = answer(connection.clone(), message, handler.clone());
+        tokio::spawn(async move {
+            answer.await;
+            drop(permit);
+        });
+    }
+}
+
+async fn answer<H, F>(connection: Connection, message: Message, handler: Arc<H>)
+where
+    H: Fn(Ether) -> F,
+    F: Future<Output = Result<Option<Ether>, ErrorCode>>,
+{
+    let message = match message.is_stream() {
+        true => match connection.collect(message).await {
+            Ok(message) => message,
+            Err(error) => return tracing::debug!(%error, "a message did not come whole"),
+        },
+        false => message,
+    };
+    let ether = match message.ether() {
+        Ok(ether) => ether,
+        Err(error) => {
+            tracing::info!(peer = connection.peer(), %error, "a message cannot be read");
+            return connection.refuse(&message, error.code());
+        }
+    };
+    let trace_id = ether.trace_id().or_else(|| message.tags().get(Tags::TRACE_ID)).unwrap_or("").to_owned();
+    let span =
+        tracing::info_span!("xcp", peer = connection.peer(), kind = %ether.kind, id = message.id(), trace_id);
+    let outcome = handler(ether).instrument(span).await;
+    match outcome {
+        Ok(Some(ether)) => {
+            if let Err(error) = connection.reply(&message, &ether).await {
+                tracing::info!(peer = connection.peer(), %error, "an answer was not sent");
+                connection.refuse(&message, ErrorCode::ERR_CODEC_UNSUPPORTED);
+            }
+        }
+        Ok(None) => {}
+        Err(code) => connection.refuse(&message, code),
+    }
+}

@@ -1,0 +1,296 @@
+//! What the handles of a connection and its driver share: the engine, and who waits for what.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use strait_core::time::Instant;
+use strait_core::xcp::ErrorCode;
+use strait_core::xcp::connection::{CloseReason, Side};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::engine::{Delivery, Engine, Room};
+use super::message::Message;
+
+/// What became of something that was sent.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Answer(Message),
+    Acked,
+    Nack { code: ErrorCode, retry_after: Option<Duration> },
+    Unacknowledged,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    epoch: std::time::Instant,
+    /// Who the peer is, for the log.
+    pub(super) peer: String,
+    /// Something was sent: there may be room for more.
+    pub(super) room: Notify,
+    /// The handshake is over, or the connection is.
+    pub(super) changed: Notify,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) engine: Engine,
+    driver: Option<Waker>,
+    /// Requests by their numbers, in their order where the dialect gives none.
+    pub(super) requests: Vec<(u64, u64, oneshot::Sender<Outcome>)>,
+    /// Messages that wait for an ACK.
+    pub(super) acks: HashMap<u64, oneshot::Sender<Outcome>>,
+    pub(super) pings: HashMap<u64, (Instant, oneshot::Sender<Duration>)>,
+    inbound: Option<mpsc::UnboundedSender<Message>>,
+    queued: usize,
+    /// Whether somebody takes the messages that the peer starts.
+    pub(super) listening: bool,
+    pub(super) connected: bool,
+    pub(super) reason: Option<CloseReason>,
+    /// The last handle is gone: close once everything was sent.
+    closing: bool,
+    next_request: u64,
+    room_made: bool,
+    changed: bool,
+    side: Side,
+}
+
+impl Shared {
+    pub(super) fn new(
+        engine: Engine,
+        side: Side,
+        peer: String,
+        epoch: std::time::Instant,
+    ) -> (Self, mpsc::UnboundedReceiver<Message>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let state = State {
+            engine,
+            driver: None,
+            requests: Vec::new(),
+            acks: HashMap::new(),
+            pings: HashMap::new(),
+            inbound: Some(sender),
+            queued: 0,
+            listening: side == Side::Server,
+            connected: false,
+            reason: None,
+            closing: false,
+            next_request: 0,
+            room_made: false,
+            changed: false,
+            side,
+        };
+        let shared =
+            Self { state: Mutex::new(state), epoch, peer, room: Notify::new(), changed: Notify::new() };
+        (shared, receiver)
+    }
+
+    pub(super) fn lock(&self) -> Guarded<'_> {
+        Guarded { state: Some(self.state.lock().unwrap_or_else(PoisonError::into_inner)), shared: self }
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        Instant::from_nanos(u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// The transport is gone.
+    pub(super) fn lost(&self) {
+        let mut state = self.lock();
+        if !state.engine.is_closed() {
+            let now = self.now();
+            state.engine.handle_eof(now);
+            if !state.engine.is_closed() {
+                state.engine.close();
+            }
+        }
+        let now = self.now();
+        state.dispatch(now);
+    }
+
+    /// The last handle is gone.
+    pub(super) fn abandon(&self) {
+        let mut state = self.lock();
+        state.closing = true;
+        state.wake();
+    }
+}
+
+/// The state while it is locked; whoever must learn of a change does once it is unlocked.
+#[derive(Debug)]
+pub(super) struct Guarded<'s> {
+    state: Option<MutexGuard<'s, State>>,
+    shared: &'s Shared,
+}
+
+impl std::ops::Deref for Guarded<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        self.state.as_ref().expect("taken by drop alone")
+    }
+}
+
+impl std::ops::DerefMut for Guarded<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        self.state.as_mut().expect("taken by drop alone")
+    }
+}
+
+impl Drop for Guarded<'_> {
+    fn drop(&mut self) {
+        let room = std::mem::take(&mut self.room_made);
+        let changed = std::mem::take(&mut self.changed);
+        self.state = None;
+        if room {
+            self.shared.room.notify_waiters();
+        }
+        if changed {
+            self.shared.changed.notify_waiters();
+        }
+    }
+}
+
+impl State {
+    pub(super) fn set_driver(&mut self, waker: &Waker) {
+        if !self.driver.as_ref().is_some_and(|driver| driver.will_wake(waker)) {
+            self.driver = Some(waker.clone());
+        }
+    }
+
+    /// Has the driver look again.
+    pub(super) fn wake(&self) {
+        if let Some(driver) = &self.driver {
+            driver.wake_by_ref();
+        }
+    }
+
+    pub(super) fn made_room(&mut self) {
+        self.room_made = true;
+    }
+
+    /// Whether there is room for what may come; the driver is woken once there is.
+    pub(super) fn may_read(&mut self, driver: &Waker) -> bool {
+        let limit = self.engine.options().max_queued;
+        let room = self.queued < limit || !self.listening;
+        self.engine.may_read(Some(driver)) && room
+    }
+
+    /// A message was taken from the queue.
+    pub(super) fn taken(&mut self, len: usize) {
+        let limit = self.engine.options().max_queued;
+        let was_full = self.queued >= limit;
+        self.queued = self.queued.saturating_sub(len);
+        if was_full && self.queued < limit {
+            self.wake();
+        }
+    }
+
+    /// Waits for the answer to message `msg_id`; the handle forgets it again.
+    pub(super) fn expect(&mut self, msg_id: u64) -> (u64, oneshot::Receiver<Outcome>) {
+        let (sender, receiver) = oneshot::channel();
+        self.next_request += 1;
+        self.requests.push((self.next_request, msg_id, sender));
+        (self.next_request, receiver)
+    }
+
+    pub(super) fn forget(&mut self, request: u64) {
+        self.requests.retain(|(each, ..)| *each != request);
+    }
+
+    pub(super) fn close_if_done(&mut self) {
+        if self.closing && !self.engine.is_closed() && self.engine.is_flushed() {
+            self.engine.close();
+        }
+    }
+
+    /// Gives what the engine has to those who wait for it.
+    pub(super) fn dispatch(&mut self, now: Instant) {
+        while let Some(delivery) = self.engine.poll_delivery() {
+            match delivery {
+                Delivery::Connected => {
+                    self.connected = true;
+                    self.changed = true;
+                }
+                Delivery::Message(message) => self.message(message),
+                Delivery::Acked { msg_id } => self.settle(msg_id, Outcome::Acked),
+                Delivery::Unacknowledged { msg_id } => self.settle(msg_id, Outcome::Unacknowledged),
+                Delivery::Nacked { msg_id, code, retry_after } => {
+                    self.settle(msg_id, Outcome::Nack { code, retry_after });
+                }
+                Delivery::Pong { nonce } => {
+                    if let Some((since, sender)) = self.pings.remove(&nonce) {
+                        // Whoever asked may have gone.
+                        let _ = sender.send(now.saturating_since(since));
+                    }
+                }
+                Delivery::Closed(reason) => {
+                    self.reason.get_or_insert(reason);
+                    self.requests.clear();
+                    self.acks.clear();
+                    self.pings.clear();
+                    self.inbound = None;
+                    (self.changed, self.room_made) = (true, true);
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, msg_id: u64, outcome: Outcome) {
+        if let Some(sender) = self.acks.remove(&msg_id) {
+            let _ = sender.send(outcome);
+            return;
+        }
+        if matches!(outcome, Outcome::Acked) {
+            return;
+        }
+        if let Some(sender) = self.take_request(msg_id) {
+            let _ = sender.send(outcome);
+        }
+    }
+
+    /// Who waits for the answer to a message. A peer of Python's dialect answers in order, and may not say what.
+    fn take_request(&mut self, msg_id: u64) -> Option<oneshot::Sender<Outcome>> {
+        let strict = self.engine.dialect().is_strict() && self.side == Side::Client;
+        let at = match msg_id {
+            0 if strict => (!self.requests.is_empty()).then_some(0),
+            0 => None,
+            id => self.requests.iter().position(|(_, each, _)| *each == id),
+        }?;
+        Some(self.requests.remove(at).2)
+    }
+
+    fn message(&mut self, message: Message) {
+        if let Some(sender) = self.take_request(message.in_reply_to()) {
+            // Whoever asked may have gone.
+            let _ = sender.send(Outcome::Answer(message));
+            return;
+        }
+        if message.in_reply_to() != 0 && self.side == Side::Client {
+            tracing::debug!(id = message.in_reply_to(), "an answer that nobody waits for");
+            return;
+        }
+        let len = message.held();
+        if !self.listening && self.queued + len > self.engine.options().max_queued {
+            tracing::info!(id = message.id(), "nobody takes messages: refused");
+            self.engine.refuse_delivered(message.key(), ErrorCode::ERR_BUSY);
+            return;
+        }
+        if let Some(inbound) = &self.inbound
+            && inbound.send(message).is_ok()
+        {
+            self.queued += len;
+        }
+    }
+}
+
+/// Wakes whoever waits to write more of a stream.
+#[derive(Debug)]
+pub(super) struct StreamRoom(pub(super) std::sync::Arc<Notify>);
+
+impl Room for StreamRoom {
+    fn made(&self) {
+        self.0.notify_one();
+    }
+}

@@ -1,0 +1,1 @@
+//! What is refused, and that everything else goes on.
