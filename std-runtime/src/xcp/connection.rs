@@ -177,7 +177,7 @@ impl Connection {
     pub async fn flush(&self) {
         self.until(|shared| {
             let state = shared.lock();
-            (state.engine.is_flushed() || state.engine.is_closed()).then_some(())
+            ((state.engine.is_flushed() && state.written) || state.engine.is_closed()).then_some(())
         })
         .await;
     }
@@ -270,7 +270,7 @@ impl Connection {
         self.submit(header, None, packed, Some(room), |_, _| {}).await
     }
 
-    /// Ends when the connection does; not a handle that keeps it open.
+    /// Ends when the connection does, and its socket; not a handle that keeps it open.
     pub(super) fn watch(&self) -> impl Future<Output = ()> + use<> {
         let shared = Arc::downgrade(self.shared());
         async move {
@@ -279,7 +279,7 @@ impl Connection {
                 let changed = shared.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                if shared.lock().reason.is_some() {
+                if shared.lock().ended {
                     return;
                 }
                 changed.await;
