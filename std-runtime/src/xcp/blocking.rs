@@ -168,6 +168,8 @@ pub struct Client {
     /// What became of the request that is under way.
     settled: Vec<Delivery>,
     inbound: VecDeque<Message>,
+    /// Bytes of those.
+    queued: usize,
     connected: bool,
     reason: Option<CloseReason>,
     /// When the socket last took bytes.
@@ -187,6 +189,7 @@ impl Client {
             epoch: Instant::now(),
             settled: Vec::new(),
             inbound: VecDeque::new(),
+            queued: 0,
             connected: false,
             reason: None,
             written: Instant::now(),
@@ -265,6 +268,7 @@ impl Client {
         let deadline = Instant::now() + timeout;
         loop {
             if let Some(message) = self.inbound.pop_front() {
+                self.queued = self.queued.saturating_sub(message.held());
                 return Some(message);
             }
             if self.reason.is_some() || Instant::now() >= deadline {
@@ -373,6 +377,8 @@ impl Client {
             if Instant::now() >= deadline {
                 return Err(RequestError::Timeout { after });
             }
+            // One thing is waited for at a time.
+            self.settled.clear();
             self.pump(true);
         }
     }
@@ -391,6 +397,7 @@ impl Client {
                     self.reason.get_or_insert(reason);
                 }
                 Delivery::Message(message) if message.in_reply_to() == 0 && !self.dialect().is_strict() => {
+                    self.queued = self.queued.saturating_add(message.held());
                     self.inbound.push_back(message);
                 }
                 other => self.settled.push(other),
@@ -425,7 +432,9 @@ impl Client {
     }
 
     fn take_in(&mut self, now: CoreInstant) {
-        while !self.filled.is_empty() {
+        // Nothing is read only to make room: what the server starts while nobody takes it is refused.
+        self.engine.set_busy(self.queued >= self.engine.options().max_queued);
+        while !self.filled.is_empty() && !self.engine.has_delivered_much() {
             let taken = self.engine.handle_input(now, &self.buffer[self.filled.clone()]);
             self.filled.start += taken;
             if taken == 0 {

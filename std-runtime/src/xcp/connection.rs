@@ -167,7 +167,7 @@ impl Connection {
     pub async fn flush(&self) {
         self.until(|shared| {
             let state = shared.lock();
-            (state.engine.is_flushed() || state.engine.is_closed()).then_some(())
+            ((state.engine.is_flushed() && state.written) || state.engine.is_closed()).then_some(())
         })
         .await;
     }
@@ -250,7 +250,7 @@ impl Connection {
         }
     }
 
-    /// Ends when the connection does; not a handle that keeps it open.
+    /// Ends when the connection does, and its socket; not a handle that keeps it open.
     pub(super) fn watch(&self) -> impl Future<Output = ()> + use<> {
         let shared = Arc::downgrade(self.shared());
         async move {
@@ -259,7 +259,7 @@ impl Connection {
                 let changed = shared.changed.notified();
                 tokio::pin!(changed);
                 changed.as_mut().enable();
-                if shared.lock().reason.is_some() {
+                if shared.lock().ended {
                     return;
                 }
                 changed.await;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BufMut as _;
@@ -17,6 +17,9 @@ use super::shared::{Shared, State};
 
 /// Bytes read at once, where they are not read into a message.
 const BUFFER: usize = 64 << 10;
+/// How long a peer is listened to that broke the rules, or was cut off, so that it may read why; and how many bytes.
+const REST_TIME: Duration = Duration::from_secs(1);
+const REST: usize = 4 << 20;
 /// Rounds before other tasks have their turn.
 const ROUNDS: u32 = 64;
 
@@ -33,6 +36,10 @@ pub(super) struct Driver<S> {
     sleeps_until: Option<Instant>,
     /// Since when the peer takes nothing.
     stalled: Option<Instant>,
+    /// Until when the peer's end is waited for, once ours was said.
+    ends_at: Option<Instant>,
+    /// Bytes that are read until then, and thrown away.
+    rest: usize,
     eof: bool,
     write_timeout: Duration,
 }
@@ -52,15 +59,21 @@ where
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             sleeps_until: None,
             stalled: None,
+            ends_at: None,
+            rest: REST,
             eof: false,
             write_timeout,
         }
     }
 
     /// Hands what was read to the engine; whether it took any.
-    fn take_in(&mut self, state: &mut State, now: Instant) -> bool {
+    fn take_in(&mut self, cx: &mut Context<'_>, state: &mut State, now: Instant) -> bool {
         if self.filled.is_empty() || state.engine.is_closed() {
             self.filled = 0..0;
+            return false;
+        }
+        // What was read at once may unpack to much more.
+        if !state.may_read(cx.waker()) {
             return false;
         }
         let taken = state.engine.handle_input(now, &self.buffer[self.filled.clone()]);
@@ -122,7 +135,7 @@ where
             let mut state = shared.lock();
             state.set_driver(cx.waker());
             let now = shared.now();
-            moved |= self.take_in(&mut state, now);
+            moved |= self.take_in(cx, &mut state, now);
             if self.eof && self.filled.is_empty() && !state.engine.is_closed() {
                 state.engine.handle_eof(now);
             }
@@ -136,18 +149,60 @@ where
                 state.made_room();
             }
             moved |= filled;
+            state.written = self.queue.is_empty();
         }
         moved |= self.write(cx, shared.now())?;
         let mut state = shared.lock();
+        if !state.written && self.queue.is_empty() {
+            state.written = true;
+            state.made_room();
+        }
         moved |= self.read(cx, &mut state, shared.now())?;
         Ok(moved)
+    }
+
+    /// Says that nothing more comes, and waits for the peer to say it too. A socket that is closed with bytes unread takes
+    /// back what the peer has not read. Where everything was sent in order the peer has as long for it as it may take
+    /// nothing, and otherwise not long.
+    fn end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.stalled = None;
+        let in_order = self.shared.lock().ends_in_order();
+        let patience = if in_order { self.write_timeout } else { self.write_timeout.min(REST_TIME) };
+        let since = self.shared.now();
+        let ends_at = *self.ends_at.get_or_insert_with(|| since.saturating_add(patience));
+        match Pin::new(&mut self.io).poll_shutdown(cx) {
+            Poll::Ready(Ok(())) if !self.eof => {}
+            Poll::Ready(_) => return Poll::Ready(()),
+            Poll::Pending => return self.wait_until(cx, ends_at),
+        }
+        for _ in 0..ROUNDS {
+            let mut buf = ReadBuf::new(&mut self.buffer);
+            match Pin::new(&mut self.io).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() && (in_order || self.rest > 0) => {
+                    self.rest = self.rest.saturating_sub(buf.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.wait_until(cx, ends_at),
+            }
+        }
+        cx.waker().wake_by_ref();
+        self.wait_until(cx, ends_at)
+    }
+
+    fn wait_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        while self.shared.now() < at {
+            if !self.set_timer(cx) {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
     }
 
     /// Sets the clock for what is due next; whether that is now.
     fn set_timer(&mut self, cx: &mut Context<'_>) -> bool {
         let engine = self.shared.lock().engine.poll_timeout();
         let write = self.stalled.map(|since| since.saturating_add(self.write_timeout));
-        let Some(at) = [engine, write].into_iter().flatten().min() else { return false };
+        let Some(at) = [engine, write, self.ends_at].into_iter().flatten().min() else { return false };
         if self.sleeps_until != Some(at) {
             self.sleeps_until = Some(at);
             let left = at.saturating_since(self.shared.now());
@@ -183,9 +238,7 @@ where
             }
             let closed = this.shared.lock().engine.is_closed();
             if closed && this.queue.is_empty() {
-                // A peer that does not take the end of it is not waited for.
-                let _ = ready!(Pin::new(&mut this.io).poll_shutdown(cx));
-                return Poll::Ready(());
+                return this.end(cx);
             }
             if this.stalled.is_some_and(|since| this.shared.now() >= since.saturating_add(this.write_timeout))
             {
@@ -205,6 +258,6 @@ where
 impl<S> Drop for Driver<S> {
     fn drop(&mut self) {
         // Also if the runtime is shut down: nobody must wait for an answer that cannot come.
-        self.shared.lost();
+        self.shared.ended();
     }
 }

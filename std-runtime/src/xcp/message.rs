@@ -127,9 +127,9 @@ impl Message {
         }
     }
 
-    /// Bytes that it keeps in memory.
+    /// Bytes that it keeps in memory, but for those of a body that is read as it comes.
     pub(crate) fn held(&self) -> usize {
-        self.body().len() + 256
+        self.body().len() + size_of::<Self>() + size_of::<FrameHeader>()
     }
 
     pub(crate) fn limit(&self) -> u64 {

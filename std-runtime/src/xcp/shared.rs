@@ -52,6 +52,10 @@ pub(super) struct State {
     /// The last handle is gone: close once everything was sent.
     closing: bool,
     next_request: u64,
+    /// The driver handed everything to the socket.
+    pub(super) written: bool,
+    /// The driver and its socket are gone.
+    pub(super) ended: bool,
     room_made: bool,
     changed: bool,
     side: Side,
@@ -78,6 +82,8 @@ impl Shared {
             reason: None,
             closing: false,
             next_request: 0,
+            written: true,
+            ended: false,
             room_made: false,
             changed: false,
             side,
@@ -109,10 +115,17 @@ impl Shared {
         state.dispatch(now);
     }
 
-    /// The last handle is gone.
+    /// The driver is gone, and the socket with it.
+    pub(super) fn ended(&self) {
+        self.lost();
+        let mut state = self.lock();
+        (state.ended, state.changed) = (true, true);
+    }
+
+    /// The last handle is gone, and the messages that nobody took.
     pub(super) fn abandon(&self) {
         let mut state = self.lock();
-        state.closing = true;
+        (state.closing, state.queued) = (true, 0);
         state.wake();
     }
 }
@@ -170,11 +183,12 @@ impl State {
         self.room_made = true;
     }
 
-    /// Whether there is room for what may come; the driver is woken once there is.
+    /// Whether there is room for what may come; the driver is woken once there is. Where nobody listens messages of the
+    /// peer are refused instead, so that answers come through.
     pub(super) fn may_read(&mut self, driver: &Waker) -> bool {
-        let limit = self.engine.options().max_queued;
-        let room = self.queued < limit || !self.listening;
-        self.engine.may_read(Some(driver)) && room
+        let full = self.queued >= self.engine.options().max_queued;
+        self.engine.set_busy(full && !self.listening);
+        self.engine.may_read(Some(driver)) && !(full && self.listening)
     }
 
     /// A message was taken from the queue.
@@ -203,6 +217,11 @@ impl State {
         if self.closing && !self.engine.is_closed() && self.engine.is_flushed() {
             self.engine.close();
         }
+    }
+
+    /// Whether it was closed with its last handle, once everything was sent.
+    pub(super) fn ends_in_order(&self) -> bool {
+        self.closing && self.reason == Some(CloseReason::Local)
     }
 
     /// Gives what the engine has to those who wait for it.
@@ -267,16 +286,11 @@ impl State {
             let _ = sender.send(Outcome::Answer(message));
             return;
         }
-        if message.in_reply_to() != 0 && self.side == Side::Client {
+        if message.in_reply_to() != 0 {
             tracing::debug!(id = message.in_reply_to(), "an answer that nobody waits for");
             return;
         }
         let len = message.held();
-        if !self.listening && self.queued + len > self.engine.options().max_queued {
-            tracing::info!(id = message.id(), "nobody takes messages: refused");
-            self.engine.refuse_delivered(message.key(), ErrorCode::ERR_BUSY);
-            return;
-        }
         if let Some(inbound) = &self.inbound
             && inbound.send(message).is_ok()
         {

@@ -227,7 +227,12 @@ impl BodyWriter {
 impl Drop for BodyWriter {
     fn drop(&mut self) {
         if !self.finished {
-            self.connection.with_state(|state| state.engine.cancel(self.handle));
+            self.connection.with_state(|state| {
+                state.engine.cancel(self.handle);
+                // Others may wait for the room that its bytes had.
+                state.made_room();
+                state.wake();
+            });
         }
     }
 }

@@ -88,6 +88,13 @@ impl Engine {
         let sealed = inbound.flags.contains(Flags::CRYPT);
         let over = self.options.stream_over.unwrap_or(u64::MAX);
         if inbound.stream.is_none() && !complete && !sealed && super::len(inbound.data.len()) > over {
+            let header = inbound.header.clone();
+            if self.has_no_room_for(&header) {
+                return self.give_up(now, message, ErrorCode::ERR_BUSY);
+            }
+        }
+        let Some(inbound) = self.inbound.get_mut(&message) else { return };
+        if inbound.stream.is_none() && !complete && !sealed && super::len(inbound.data.len()) > over {
             let pipe = Arc::new(Pipe::default());
             inbound.stream = Some(pipe.clone());
             let (header, packed) = (inbound.header.clone(), inbound.flags.contains(Flags::COMP));
@@ -116,9 +123,18 @@ impl Engine {
         self.deliver(Message::new(header, body, self.registry.clone(), self.options.max_message));
     }
 
+    /// Whether a message is one that the peer started, and too many such wait.
+    fn has_no_room_for(&self, header: &FrameHeader) -> bool {
+        // In Python's dialect an answer need not say that it is one.
+        self.busy && header.in_reply_to == 0 && !self.core.dialect().is_strict()
+    }
+
     /// Opens and unpacks a message, and delivers it.
     fn complete(&mut self, now: Instant, message: MessageKey) {
         let Some(mut inbound) = self.inbound.remove(&message) else { return };
+        if self.has_no_room_for(&inbound.header) {
+            return self.refuse(now, message, ErrorCode::ERR_BUSY);
+        }
         let mut body = inbound.data.split();
         if inbound.flags.contains(Flags::CRYPT) {
             let guard = self.core.protection_mut();

@@ -42,6 +42,8 @@ use outbound::Outbound;
 const HEADER: usize = 4096;
 /// Longest body of a control frame.
 const CONTROL: usize = 8192;
+/// Longest frame with a HELLO that core takes, and a little.
+const LONGEST_HELLO: usize = HEADER + CONTROL + 64;
 /// Messages in each direction that are unfinished, or wait for an ACK.
 const MESSAGES: usize = 256;
 
@@ -83,9 +85,13 @@ pub(crate) struct Engine {
     deliveries: VecDeque<Delivery>,
     /// Refusals of messages that were delivered, for which core had no room yet.
     refusals: VecDeque<(MessageKey, ErrorCode)>,
+    /// Bytes of the messages in `deliveries`.
+    delivered: usize,
+    /// Whether messages that the peer starts are refused for now.
+    busy: bool,
     compressor: Compressor,
     decompressor: Decompressor,
-    /// Pipes that hold more than they may: nothing is read until they are emptied.
+    /// Streams that are unfinished or unread.
     streams: Vec<Arc<Pipe>>,
     control: Vec<u8>,
     next_channel: u32,
@@ -122,6 +128,8 @@ impl Engine {
             outbound: HashMap::new(),
             deliveries: VecDeque::new(),
             refusals: VecDeque::new(),
+            delivered: 0,
+            busy: false,
             compressor: Compressor::new(),
             decompressor: Decompressor::new(limits),
             streams: Vec::new(),
@@ -201,36 +209,55 @@ impl Engine {
         }
     }
 
-    pub(crate) fn poll_delivery(&mut self) -> Option<Delivery> {
-        self.deliveries.pop_front()
+    /// Whether messages were delivered that are as long together as those that wait may be.
+    pub(crate) fn has_delivered_much(&self) -> bool {
+        self.delivered >= self.options.max_queued
     }
 
-    /// Whether input may be handed in: no stream holds more than it may. `waker` learns when that changes.
+    /// Whether messages that the peer starts are refused for now: before they are acknowledged, so that the peer may send
+    /// them again.
+    pub(crate) fn set_busy(&mut self, busy: bool) {
+        self.busy = busy;
+    }
+
+    pub(crate) fn poll_delivery(&mut self) -> Option<Delivery> {
+        let delivery = self.deliveries.pop_front();
+        if let Some(Delivery::Message(message)) = &delivery {
+            self.delivered = self.delivered.saturating_sub(message.held());
+        }
+        delivery
+    }
+
+    /// Whether input may be handed in: streams hold no more than they may together, also those that are complete. `waker`
+    /// learns when that changes.
     pub(crate) fn may_read(&mut self, waker: Option<&Waker>) -> bool {
         let most = self.options.max_queued;
         self.streams.retain(|pipe| !pipe.is_over());
-        self.streams.iter().all(|pipe| {
+        let unread = self.streams.iter().fold(0_usize, |unread, pipe| {
             if let Some(waker) = waker {
                 pipe.set_driver(waker);
             }
-            pipe.len() < most
-        })
+            unread.saturating_add(pipe.len())
+        });
+        unread < most
     }
 
-    /// Takes input; how many bytes of it. Fewer than there are if answers must be sent before.
+    /// Takes input; how many bytes of it. Fewer than there are if answers must be sent before, or if the messages in it are
+    /// as long as messages that wait may be: compressed ones are short.
     pub(crate) fn handle_input(&mut self, now: Instant, bytes: &[u8]) -> usize {
         let mut input = bytes;
         loop {
             let before = input;
             let event = self.core.handle_input(now, &mut input);
             if let Some(transcript) = &mut self.transcript {
-                let taken = before.len() - input.len();
+                // A HELLO of more bytes is refused once it is over: whoever sends it must not have it kept until then.
+                let taken = (before.len() - input.len()).min(LONGEST_HELLO - transcript.received.len());
                 transcript.received.extend_from_slice(&before[..taken]);
             }
             let Some(event) = event else { break };
             self.event(now, event);
-            if matches!(event, Event::Connected) {
-                // The server's answer is part of what keys are made from, and must be sent before more is read.
+            // The server's answer is part of what keys are made from, and must be sent before more is read.
+            if matches!(event, Event::Connected) || self.has_delivered_much() {
                 break;
             }
         }
@@ -275,7 +302,7 @@ impl Engine {
                 Delivery::Acked { msg_id }
             }
             Event::Nacked { msg_id, code, retry_after } => {
-                self.forget(msg_id);
+                self.forget_refused(msg_id);
                 Delivery::Nacked { msg_id, code, retry_after }
             }
             Event::Unacknowledged { msg_id } => {
@@ -367,6 +394,15 @@ impl Engine {
     pub(crate) fn cancel(&mut self, handle: u64) {
         self.core.cancel(handle);
         self.outbound.remove(&handle);
+    }
+
+    /// The peer refused a message, perhaps before all of it was sent. Only kept ones may have no number.
+    fn forget_refused(&mut self, msg_id: u64) {
+        let refused =
+            |outbound: &mut Outbound| outbound.msg_id() == msg_id && (msg_id != 0 || outbound.is_kept());
+        for (_, outbound) in self.outbound.extract_if(|_, outbound| refused(outbound)) {
+            outbound.close();
+        }
     }
 
     fn forget(&mut self, msg_id: u64) {
@@ -464,6 +500,7 @@ impl Engine {
     }
 
     fn deliver(&mut self, message: Message) {
+        self.delivered = self.delivered.saturating_add(message.held());
         self.deliveries.push_back(Delivery::Message(message));
     }
 

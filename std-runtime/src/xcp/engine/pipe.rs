@@ -84,7 +84,7 @@ impl Pipe {
     /// Whether it will hold up nothing any more.
     pub(super) fn is_over(&self) -> bool {
         let state = self.state();
-        state.abandoned || state.end.is_some()
+        state.abandoned || (state.end.is_some() && state.len == 0)
     }
 
     /// Who is woken when bytes are read.
