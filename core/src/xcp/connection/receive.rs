@@ -150,14 +150,14 @@ where
     /// The frame must not be longer than was offered: to skip it would mean to read it.
     fn bound_frame(&mut self, payload_len: u64) -> Option<Event<'static>> {
         let opening = matches!(self.phase, Phase::Handshake { .. });
-        let strict = self.dialect.is_strict() || opening;
-        let limit = if strict {
-            self.config.max_frame.max(self.config.max_frame_strict)
-        } else {
-            self.config.max_frame
+        let limit = match opening {
+            // A stranger has not even said HELLO.
+            true => 0,
+            false if self.dialect.is_strict() => self.config.max_frame.max(self.config.max_frame_strict),
+            false => self.config.max_frame,
         };
         // Of control frames as many bytes as have room: to a small limit not even a refusal could be sent.
-        let control = if is_control(self.header.msg_type) { HEADER.saturating_add(CONTROL) } else { 0 };
+        let control = if opening || is_control(self.header.msg_type) { HEADER.saturating_add(CONTROL) } else { 0 };
         let limit = u64::from(limit).max(len_of(control));
         let around = len(self.decoder.header()).saturating_add(len_of(FRAMING));
         let frame = payload_len.saturating_add(around);
