@@ -38,7 +38,7 @@ pub(super) enum Place {
     First,
     /// One of a message that goes on.
     Next,
-    /// One of a message that was refused; `over` once it is the last.
+    /// One of a message that was refused.
     Refused,
 }
 

@@ -152,6 +152,26 @@ fn messages_of_which_nothing_came_for_long_make_room() {
     }
 }
 
+/// Or its rest would pass for a message.
+#[test]
+fn a_refused_message_of_which_more_comes_is_not_forgotten() {
+    let mut server = opened(Config { keep_alive: None, idle_timeout: None, ..config(Side::Server) });
+    let refused = |channel, flags| data(channel, 50, Flags::CRYPT.union(flags), b"?");
+    let after = |seconds| NOW.saturating_add(core::time::Duration::from_secs(seconds));
+    server.receive(NOW, &refused(0, Flags::MORE));
+    for channel in 1..MESSAGES as u32 {
+        server.receive(NOW, &data(channel, 50, Flags::MORE, b"begun"));
+        server.refuse(NOW, key(channel, 50), ErrorCode::ERR_BUSY);
+    }
+    server.receive(after(20), &refused(0, Flags::MORE));
+    server.take_events();
+    // The others make room.
+    server.receive(after(31), &data(90, 51, Flags::MORE, b"begun"));
+    assert_eq!(server.take_events().len(), 2);
+    server.receive(after(31), &refused(0, Flags::NONE));
+    assert_eq!((server.take_events(), server.closed()), (Vec::new(), None));
+}
+
 #[test]
 fn bytes_of_all_unfinished_messages_are_bounded() {
     let mut server = server(100, 150);
