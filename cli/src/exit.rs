@@ -59,6 +59,17 @@ Exit codes:
   5    verification failed: what came is not what was asked for
   130  interrupted; a link that the program made goes with it";
 
+/// The same for `strait xcp`.
+pub(crate) const XCP_HELP: &str = "\
+Exit codes:
+  0    all went well; a server that was told to stop has done what it should
+  1    nobody is there, or does not agree; the address cannot be listened on
+  2    a message cannot be sent: the peer does not read it, or it is too long for it; a body cannot be written to a file
+  3    no answer in time, a refusal, a lost connection; what is decoded is no frame, or ends inside of one
+  4    bad arguments, or a file that they name cannot be opened or is not what it should be
+  5    verification failed: the peer saw other bytes than were sent; the checksum of a decoded frame is wrong
+  130  interrupted";
+
 /// Why the program ends, other than well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -121,7 +132,7 @@ mod tests {
         ];
         assert_eq!(codes, [1, 2, 3, 4, 5, 130]);
         for code in codes {
-            for help in [HELP, DUPLEX_HELP, LINK_HELP] {
+            for help in [HELP, DUPLEX_HELP, LINK_HELP, XCP_HELP] {
                 assert!(
                     help.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))),
                     "{code}"

@@ -35,6 +35,7 @@ mod source;
 mod tally;
 mod transform;
 mod writer;
+mod xcp;
 
 /// Frames between processes and languages, through shared memory.
 #[derive(Debug, Parser)]
@@ -61,6 +62,9 @@ enum Command {
     /// Messages between any number of processes: links
     #[command(after_help = exit::LINK_HELP)]
     Link(link::LinkArgs),
+    /// Messages over TCP, Unix sockets and TLS: XCP
+    #[command(after_help = exit::XCP_HELP)]
+    Xcp(xcp::XcpArgs),
     /// Shows what a buffer holds, changing nothing
     #[command(after_help = exit::HELP)]
     Inspect(inspect::InspectArgs),
@@ -89,6 +93,7 @@ fn main() -> ExitCode {
         Command::Relay(args) => relay::run(args),
         Command::Duplex(args) => duplex::run(args),
         Command::Link(args) => link::run(args),
+        Command::Xcp(args) => xcp::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Ls(args) => ls::run(args),
         Command::Gc(args) => gc::run(args),

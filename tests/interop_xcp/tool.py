@@ -7,7 +7,7 @@ PROGRAM = None
 # What the server prints once it can be reached; the address follows.
 LISTENING = "listening on "
 # The longest whole message, after decompression and from chunks, that it accepts by default.
-LONGEST_MESSAGE = 256 << 20
+LONGEST_MESSAGE = 64 << 20
 
 
 def command(*words):
@@ -54,7 +54,7 @@ def send_file(address, path, dialect=None, compress=False):
 
 
 def decode(path):
-    return command("decode", path)
+    return command("decode", path, "--json-output")
 
 
 # What `decode` prints of one frame, as one object in JSON: its key for each thing that scenarios look at.

@@ -7,23 +7,23 @@ use sha2::{Digest as _, Sha256};
 
 /// A digest in the making.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Digest(Sha256);
+pub(crate) struct Digest(Sha256);
 
 impl Digest {
     /// Some more bytes.
-    pub(super) fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     /// Of all bytes so far.
-    pub(super) fn value(&self) -> Value {
+    pub(crate) fn value(&self) -> Value {
         Value(self.0.clone().finalize().into())
     }
 }
 
 /// A digest, 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Value([u8; 32]);
+pub(crate) struct Value([u8; 32]);
 
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,7 +40,7 @@ impl FromStr for Value {
 }
 
 /// The 32 bytes of 64 hexadecimal digits.
-pub(super) fn bytes(text: &str) -> Option<[u8; 32]> {
+pub(crate) fn bytes(text: &str) -> Option<[u8; 32]> {
     let pairs = text.as_bytes().chunks(2).map(|pair| {
         let digit = |at: usize| char::from(*pair.get(at)?).to_digit(16);
         u8::try_from(digit(0)? << 4 | digit(1)?).ok()

@@ -7,7 +7,7 @@ mod bench_peer;
 mod call;
 mod command;
 mod create;
-mod digest;
+pub(crate) mod digest;
 mod echo;
 mod endpoint;
 mod inlet;

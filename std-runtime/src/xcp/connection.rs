@@ -17,7 +17,6 @@ use super::engine::{Outgoing, Room, Submitted};
 use super::error::{BodyError, RequestError, SendError};
 use super::message::Message;
 use super::shared::{Outcome, Shared, State};
-use super::stream::BodyWriter;
 
 /// The channel of messages that do not name one.
 pub const DEFAULT_CHANNEL: u32 = 1;
@@ -108,7 +107,7 @@ impl Connection {
         state.wake();
     }
 
-    /// Asks what a message meant; the answer is a message of type CLARIFY_RES.
+    /// Asks what a message meant; the answer is a message of type `CLARIFY_RES`.
     pub fn clarify(&self, message: &Message, question: &str, idempotency_key: &str) -> Request {
         let body = clarify_body(message.id(), MsgType::CLARIFY_REQ, question, idempotency_key);
         let mut request = self.request_body(CodecId::JSON, body);
@@ -117,21 +116,12 @@ impl Connection {
         request
     }
 
-    /// Answers a CLARIFY_REQ.
+    /// Answers a `CLARIFY_REQ`.
     pub fn clarified(&self, question: &Message, answer: &str, idempotency_key: &str) -> Send {
         let body = clarify_body(question.id(), MsgType::CLARIFY_RES, answer, idempotency_key);
         let mut send = self.reply_body(question, CodecId::JSON, body);
         send.draft.header.msg_type = MsgType::CLARIFY_RES;
         send
-    }
-
-    /// Sends a message whose bytes are written as they are made: in chunks, held nowhere whole. Not where messages are
-    /// sealed: those are sealed whole.
-    ///
-    /// # Errors
-    /// [`SendError`], before anything is sent.
-    pub async fn stream(&self, codec: CodecId, tags: &[(&str, &str)]) -> Result<BodyWriter, SendError> {
-        BodyWriter::open(self.clone(), codec, tags).await
     }
 
     /// The next message that the peer started, in the order of their arrival; `None` once the connection is over and all
@@ -175,11 +165,15 @@ impl Connection {
 
     /// Waits until everything was sent, and acknowledged where that was asked for; or the connection is over.
     pub async fn flush(&self) {
-        self.until(|shared| {
-            let state = shared.lock();
-            ((state.engine.is_flushed() && state.written) || state.engine.is_closed()).then_some(())
-        })
-        .await;
+        loop {
+            let room = self.shared().room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            if self.with_state(|state| state.is_flushed() || state.engine.is_closed()) {
+                return;
+            }
+            room.await;
+        }
     }
 
     /// Closes at once: what was not sent will not be.
@@ -205,21 +199,8 @@ impl Connection {
     }
 
     /// Why it is over; [`CloseReason::Local`] as long as it is not.
-    fn reason(&self) -> CloseReason {
+    pub(super) fn reason(&self) -> CloseReason {
         self.shared().lock().reason.unwrap_or(CloseReason::Local)
-    }
-
-    /// Waits until `done` gives something, looking whenever something was sent.
-    async fn until<T>(&self, done: impl Fn(&Shared) -> Option<T>) -> T {
-        loop {
-            let room = self.shared().room.notified();
-            tokio::pin!(room);
-            room.as_mut().enable();
-            if let Some(value) = done(self.shared()) {
-                return value;
-            }
-            room.await;
-        }
     }
 
     /// Hands a message to the engine, waiting while there is no room.
@@ -258,16 +239,6 @@ impl Connection {
             }
             waiting.await;
         }
-    }
-
-    /// Gives a message its place whose bytes follow.
-    pub(super) async fn submit_stream(
-        &self,
-        header: &mut FrameHeader,
-        packed: bool,
-        room: Arc<dyn Room>,
-    ) -> Result<Submitted, SendError> {
-        self.submit(header, None, packed, Some(room), |_, _| {}).await
     }
 
     /// Ends when the connection does, and its socket; not a handle that keeps it open.
@@ -455,6 +426,18 @@ impl Request {
     /// With a key-value pair in its header.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.send = self.send.tag(key, value);
+        self
+    }
+
+    /// With the key of its schema.
+    pub fn schema_key(mut self, key: SchemaKey) -> Self {
+        self.send = self.send.schema_key(key);
+        self
+    }
+
+    /// Sent again until the peer says that it has it, as [`Send::acknowledged`] is; then the answer is waited for.
+    pub fn acknowledged(mut self) -> Self {
+        self.send = self.send.acknowledged();
         self
     }
 

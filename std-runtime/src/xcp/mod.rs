@@ -71,7 +71,7 @@ pub use strait_core::xcp::{
     connection::{Agreed, CloseReason, Knobs},
     control::KindRange,
 };
-pub use stream::{BodyReader, BodyWriter};
+pub use stream::{Answer, BodyReader, BodyWriter};
 
 /// Plain bytes. No codec of the protocol's: numbers from 0x8000 on are free, and this one is offered to ends that have it
 /// too. A tag `media_type` says what the bytes are, a tag `name` what they are called.

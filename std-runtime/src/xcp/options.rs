@@ -12,6 +12,9 @@ use super::psk::Psk;
 use super::{BadOption, OCTETS};
 use crate::codec::{CodecPolicy, Registry, SizePolicy, SubEncoding};
 
+/// What is offered unless less is asked for.
+const FEATURES: Flags = Flags::MORE.union(Flags::LARGE).union(Flags::COMP);
+
 /// Where the key of sealed messages comes from.
 #[derive(Clone)]
 pub(crate) enum KeySource {
@@ -50,6 +53,7 @@ pub struct Options {
     pub(crate) write_timeout: Duration,
     pub(crate) max_connections: usize,
     pub(crate) packed: bool,
+    pub(crate) features: Flags,
     pub(crate) accepts: Vec<KindRange>,
     pub(crate) emits: Vec<KindRange>,
     #[cfg(feature = "xcp-tls")]
@@ -104,6 +108,7 @@ impl Options {
             write_timeout: Duration::from_secs(30),
             max_connections: 1024,
             packed: false,
+            features: FEATURES,
             accepts: Vec::new(),
             emits: Vec::new(),
             #[cfg(feature = "xcp-tls")]
@@ -292,6 +297,14 @@ impl Options {
         self
     }
 
+    /// What to offer of [`MORE`](Flags::MORE), [`LARGE`](Flags::LARGE) and [`COMP`](Flags::COMP); all by default. Without
+    /// MORE no message is longer than a frame, in either direction, and without COMP none is compressed.
+    #[must_use]
+    pub fn features(mut self, features: Flags) -> Self {
+        self.features = features.intersection(FEATURES);
+        self
+    }
+
     /// Kinds to take; all without it. A message of another kind is refused.
     #[must_use]
     pub fn accepts(mut self, kinds: impl IntoIterator<Item = KindRange>) -> Self {
@@ -346,7 +359,7 @@ impl Options {
             None => self.max_message,
         };
         config.max_in_flight = self.max_in_flight;
-        config.features = Flags::MORE.union(Flags::LARGE).union(Flags::COMP);
+        config.features = self.features;
         if self.packed {
             config.extensions = config.extensions.union(Extensions::CAPNP_PACKED);
         }

@@ -5,19 +5,20 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use strait_core::xcp::connection::SendError as NotSent;
-use strait_core::xcp::{CodecId, FrameHeader, MsgType};
+use strait_core::xcp::{CodecId, Flags, FrameHeader, MsgType};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use super::compress::Compressor;
 use super::connection::{Connection, DEFAULT_CHANNEL};
-use super::engine::Pull;
-use super::error::{BodyError, SendError};
+use super::engine::{Pull, Room, Submitted};
+use super::error::{BodyError, RequestError, SendError};
 use super::message::Message;
-use super::shared::StreamRoom;
+use super::shared::{Outcome, State, StreamRoom};
 
 /// Bytes that wait in a stream before the writer does.
 const HELD: usize = 1 << 20;
@@ -36,20 +37,100 @@ pub struct BodyWriter {
     finished: bool,
 }
 
-impl BodyWriter {
-    pub(super) async fn open(
-        connection: Connection,
+impl Connection {
+    /// Sends a message whose bytes are written as they are made: in chunks, held nowhere whole. Not where messages are
+    /// sealed: those are sealed whole.
+    ///
+    /// # Errors
+    /// [`SendError`], before anything is sent.
+    pub async fn stream(&self, codec: CodecId, tags: &[(&str, &str)]) -> Result<BodyWriter, SendError> {
+        let header = FrameHeader::new(MsgType::DATA, self.stream_channel(), 0);
+        BodyWriter::open(self.clone(), header, codec, tags, |_, _| {}).await
+    }
+
+    /// The same, of a message that has an answer, which may come before the last byte is written.
+    ///
+    /// # Errors
+    /// [`SendError`], before anything is sent.
+    pub async fn request_stream(
+        &self,
         codec: CodecId,
         tags: &[(&str, &str)],
-    ) -> Result<Self, SendError> {
-        let (channel, level) = connection.with_state(|state| {
-            let packs = state
-                .engine
-                .agreed()
-                .is_some_and(|agreed| agreed.features.contains(strait_core::xcp::Flags::COMP));
-            (state.engine.new_channel(), state.engine.options().compress.filter(|_| packs))
+    ) -> Result<(BodyWriter, Answer), SendError> {
+        let header = FrameHeader::new(MsgType::DATA, self.stream_channel(), 0);
+        let mut answer = None;
+        let writer = BodyWriter::open(self.clone(), header, codec, tags, |state, submitted| {
+            answer = Some(state.expect(submitted.msg_id));
         });
-        let mut header = FrameHeader::new(MsgType::DATA, channel.max(DEFAULT_CHANNEL), 0);
+        let writer = writer.await?;
+        let (request, outcome) = answer.expect("registered when it was submitted");
+        Ok((writer, Answer { connection: self.clone(), request, outcome }))
+    }
+
+    /// Answers a message, on its channel, with bytes that are written as they are made.
+    ///
+    /// # Errors
+    /// [`SendError`], before anything is sent.
+    pub async fn reply_stream(
+        &self,
+        to: &Message,
+        codec: CodecId,
+        tags: &[(&str, &str)],
+    ) -> Result<BodyWriter, SendError> {
+        let mut header = FrameHeader::new(MsgType::DATA, to.channel(), 0);
+        header.in_reply_to = to.id();
+        BodyWriter::open(self.clone(), header, codec, tags, |_, _| {}).await
+    }
+
+    fn stream_channel(&self) -> u32 {
+        self.new_channel().max(DEFAULT_CHANNEL)
+    }
+}
+
+/// The answer to a message that is written as it is made.
+#[derive(Debug)]
+pub struct Answer {
+    connection: Connection,
+    request: u64,
+    outcome: oneshot::Receiver<Outcome>,
+}
+
+impl Answer {
+    /// Waits for it, at most for `timeout`.
+    ///
+    /// # Errors
+    /// [`RequestError::Nack`], [`RequestError::Timeout`], [`RequestError::Closed`].
+    pub async fn wait(mut self, timeout: Duration) -> Result<Message, RequestError> {
+        match tokio::time::timeout(timeout, &mut self.outcome).await {
+            Ok(Ok(Outcome::Answer(message))) => Ok(message),
+            Ok(Ok(Outcome::Nack { code, retry_after })) => Err(RequestError::Nack { code, retry_after }),
+            Ok(Ok(Outcome::Acked | Outcome::Unacknowledged)) => {
+                Err(RequestError::Send(SendError::Unacknowledged))
+            }
+            Ok(Err(_)) => Err(RequestError::Closed { reason: self.connection.reason() }),
+            Err(_) => Err(RequestError::Timeout { after: timeout }),
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.connection.with_state(|state| state.forget(self.request));
+    }
+}
+
+impl BodyWriter {
+    async fn open(
+        connection: Connection,
+        mut header: FrameHeader,
+        codec: CodecId,
+        tags: &[(&str, &str)],
+        registered: impl FnMut(&mut State, Submitted),
+    ) -> Result<Self, SendError> {
+        let level = connection.with_state(|state| {
+            let packs = state.engine.agreed().is_some_and(|agreed| agreed.features.contains(Flags::COMP));
+            state.engine.options().compress.filter(|_| packs)
+        });
         header.codec = codec;
         for (key, value) in tags {
             header.tags.push(key, value)?;
@@ -63,9 +144,10 @@ impl BodyWriter {
                 Some(compressor)
             }
         };
-        let waker = Arc::new(StreamRoom(room.clone()));
+        let waker: Arc<dyn Room> = Arc::new(StreamRoom(room.clone()));
         let packed = compressor.is_some();
-        let submitted = connection.submit_stream(&mut header, packed, waker).await?;
+        // No body: its bytes follow.
+        let submitted = connection.submit(&mut header, None, packed, Some(waker), registered).await?;
         Ok(Self {
             connection,
             handle: submitted.handle,

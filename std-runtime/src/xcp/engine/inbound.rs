@@ -133,6 +133,7 @@ impl Engine {
     fn complete(&mut self, now: Instant, message: MessageKey) {
         let Some(mut inbound) = self.inbound.remove(&message) else { return };
         if self.has_no_room_for(&inbound.header) {
+            tracing::info!(id = message.msg_id, "nobody takes messages: refused");
             return self.refuse(now, message, ErrorCode::ERR_BUSY);
         }
         let mut body = inbound.data.split();
@@ -158,7 +159,7 @@ impl Engine {
                     return self.deliver_stream(inbound.header, true, pipe);
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "a message cannot be unpacked");
+                    tracing::info!(id = message.msg_id, %error, "a message cannot be unpacked");
                     return self.refuse(now, message, code_of(&error));
                 }
             }

@@ -5,6 +5,7 @@
 
 mod checksum;
 mod guard;
+mod handshake;
 mod inbound;
 mod outbound;
 mod pipe;
@@ -36,14 +37,13 @@ use super::psk::Psk;
 use crate::codec::{Registry, SubEncoding};
 use checksum::HardwareCrc;
 use guard::Guard;
+use handshake::Transcript;
 use outbound::Outbound;
 
 /// Longest header that is read; those written have some dozens of bytes.
 const HEADER: usize = 4096;
 /// Longest body of a control frame.
 const CONTROL: usize = 8192;
-/// Longest frame with a HELLO that core takes, and a little.
-const LONGEST_HELLO: usize = HEADER + CONTROL + 64;
 /// Messages in each direction that are unfinished, or wait for an ACK.
 const MESSAGES: usize = 256;
 
@@ -97,12 +97,6 @@ pub(crate) struct Engine {
     next_channel: u32,
 }
 
-#[derive(Debug, Default)]
-struct Transcript {
-    sent: Vec<u8>,
-    received: Vec<u8>,
-}
-
 impl Engine {
     pub(crate) fn new(
         options: &Options,
@@ -123,7 +117,7 @@ impl Engine {
             registry: options.registry_for(Dialect::SPEC),
             sub_encoding: None,
             exported,
-            transcript: Some(Transcript::default()),
+            transcript: options.seals().then(Transcript::default),
             inbound: HashMap::new(),
             outbound: HashMap::new(),
             deliveries: VecDeque::new(),
@@ -250,9 +244,7 @@ impl Engine {
             let before = input;
             let event = self.core.handle_input(now, &mut input);
             if let Some(transcript) = &mut self.transcript {
-                // A HELLO of more bytes is refused once it is over: whoever sends it must not have it kept until then.
-                let taken = (before.len() - input.len()).min(LONGEST_HELLO - transcript.received.len());
-                transcript.received.extend_from_slice(&before[..taken]);
+                transcript.received(&before[..before.len() - input.len()]);
             }
             let Some(event) = event else { break };
             self.event(now, event);
@@ -287,14 +279,14 @@ impl Engine {
             Event::Chunk { message, bytes } => return self.chunk(now, message, bytes),
             Event::Verified { message, complete } => return self.verified(now, message, complete),
             Event::Dropped { message, code } => {
-                tracing::debug!(channel = message.channel, id = message.msg_id, %code, "message dropped");
+                tracing::info!(channel = message.channel, id = message.msg_id, %code, "message dropped");
                 if let Some(inbound) = self.inbound.remove(&message) {
                     inbound.fail(code);
                 }
                 return;
             }
             Event::Refused { message, code } => {
-                tracing::debug!(channel = message.channel, id = message.msg_id, %code, "message refused");
+                tracing::info!(channel = message.channel, id = message.msg_id, %code, "message refused");
                 return;
             }
             Event::Acked { msg_id } => {
@@ -317,6 +309,9 @@ impl Engine {
     }
 
     fn closed(&mut self, reason: CloseReason) {
+        if !matches!(reason, CloseReason::Local | CloseReason::Peer) {
+            tracing::info!(%reason, "connection closed");
+        }
         self.refusals.clear();
         for (_, inbound) in self.inbound.drain() {
             inbound.close();
@@ -427,7 +422,7 @@ impl Engine {
                     let bytes = &self.control[..len];
                     queue.copy(bytes);
                     if let Some(transcript) = &mut self.transcript {
-                        transcript.sent.extend_from_slice(bytes);
+                        transcript.sent(bytes);
                     }
                     if self.core.is_open() && self.core.config().side == Side::Server {
                         self.make_keys();
@@ -445,29 +440,6 @@ impl Engine {
             moved = true;
         }
         moved
-    }
-
-    /// Makes the keys once HELLO and its answer have passed.
-    fn make_keys(&mut self) {
-        let Some(transcript) = self.transcript.take() else { return };
-        let agreed_on = self.core.agreed().is_some_and(|agreed| agreed.features.contains(Flags::CRYPT));
-        if !agreed_on {
-            return;
-        }
-        let side = self.core.config().side;
-        let (ours, theirs) =
-            (self.core.config().crypt.clone(), self.core.agreed().and_then(|a| a.crypt.clone()));
-        let (Some(ours), Some(theirs)) = (ours, theirs) else { return };
-        let frames = (transcript.sent.as_slice(), transcript.received.as_slice());
-        let guard =
-            Guard::derive(&self.options.key, self.exported.as_deref(), side, (&ours, &theirs), frames);
-        match guard {
-            Some(guard) => *self.core.protection_mut() = guard,
-            None => {
-                let reason = self.core.close();
-                self.closed(reason);
-            }
-        }
     }
 
     /// Compresses a body if that is asked for, agreed on, and makes it shorter.

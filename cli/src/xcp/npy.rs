@@ -1,0 +1,229 @@
+//! How is a tensor read from a file of NumPy's, and written to one?
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use bytes::Bytes;
+use half::f16;
+use npyz::{DType, NpyFile, Order, TypeChar, WriterBuilder as _};
+use strait::codec::{Quantization, Tensor};
+use strait_core::xcp::TensorType;
+
+use super::names::AsCodec;
+use crate::exit::Failure;
+
+/// Numbers of a file.
+#[derive(Clone, Debug, PartialEq)]
+enum Numbers {
+    Half(Vec<f16>),
+    Single(Vec<f32>),
+}
+
+/// The numbers of a file, in the order of C: the last dimension varies fastest.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Array {
+    shape: Vec<u32>,
+    numbers: Numbers,
+}
+
+impl Array {
+    /// Reads a file of 16-, 32- or 64-bit floats of either byte order, in the order of C or Fortran. 64-bit floats
+    /// become the nearest ones of 32 bits.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no `.npy`, or holds something else; said with its name.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let failed = |why: String| Failure::usage(format_args!("{}: {why}", path.display()));
+        let file = File::open(path).map_err(|error| failed(error.to_string()))?;
+        let len = file.metadata().map_err(|error| failed(error.to_string()))?.len();
+        Self::read(BufReader::new(file), len).map_err(failed)
+    }
+
+    /// The same of `len` bytes from anywhere.
+    fn read(reader: impl Read, len: u64) -> Result<Self, String> {
+        let file = NpyFile::new(reader).map_err(|error| format!("no .npy file: {error}"))?;
+        let shape: Option<Vec<u32>> = file.shape().iter().map(|dim| u32::try_from(*dim).ok()).collect();
+        let shape = shape.ok_or("a dimension is beyond 32 bits")?;
+        let width = match file.dtype() {
+            DType::Plain(plain) if plain.type_char() == TypeChar::Float => plain.size_field(),
+            _ => 0,
+        };
+        if !matches!(width, 2 | 4 | 8) {
+            return Err(format!("its numbers are {}; f2, f4 and f8 can be sent", file.dtype().descr()));
+        }
+        // What the header says must not decide how much memory is set aside.
+        let said = shape.iter().try_fold(width, |said, dim| said.checked_mul(u64::from(*dim)));
+        if said.is_none_or(|said| said > len) {
+            return Err(format!(
+                "its header says {shape:?} of {width} bytes each, and it has {len} bytes in all"
+            ));
+        }
+        let fortran = file.order() == Order::Fortran;
+        let cut_off = |error: std::io::Error| format!("its numbers cannot be read: {error}");
+        let numbers = match width {
+            2 => Numbers::Half(in_order_of_c(file.into_vec().map_err(cut_off)?, &shape, fortran)),
+            4 => Numbers::Single(in_order_of_c(file.into_vec().map_err(cut_off)?, &shape, fortran)),
+            _ => {
+                let doubles: Vec<f64> = file.into_vec().map_err(cut_off)?;
+                #[expect(clippy::cast_possible_truncation, reason = "the nearest one is what is wanted")]
+                let singles = doubles.into_iter().map(|number| number as f32).collect();
+                Numbers::Single(in_order_of_c(singles, &shape, fortran))
+            }
+        };
+        Ok(Self { shape, numbers })
+    }
+
+    /// The tensor that is sent: of the file's own type, or of the one that was asked for.
+    ///
+    /// # Errors
+    /// It has no dimensions or more than 6; said as the library does.
+    pub(super) fn tensor(&self, wanted: Option<AsCodec>) -> Result<Tensor, Failure> {
+        let shape = &self.shape;
+        let singles = || match &self.numbers {
+            Numbers::Half(halves) => halves.iter().map(|half| half.to_f32()).collect(),
+            Numbers::Single(singles) => singles.clone(),
+        };
+        let halves = || match &self.numbers {
+            Numbers::Half(halves) => halves.clone(),
+            Numbers::Single(singles) => singles.iter().map(|single| f16::from_f32(*single)).collect(),
+        };
+        let made = match (wanted, &self.numbers) {
+            (Some(AsCodec::Qnt8), _) => Tensor::quantized(shape, &singles(), Quantization::Global),
+            (Some(AsCodec::Qnt8Rows), _) => Tensor::quantized(shape, &singles(), Quantization::PerRow),
+            (Some(AsCodec::F32), _) => Tensor::f32(shape, &singles()),
+            (Some(AsCodec::F16), _) | (_, Numbers::Half(_)) => Tensor::f16(shape, &halves()),
+            (_, Numbers::Single(numbers)) => Tensor::f32(shape, numbers),
+        };
+        made.map_err(Failure::usage)
+    }
+}
+
+/// The same numbers with the last dimension varying fastest.
+fn in_order_of_c<T: Copy>(numbers: Vec<T>, shape: &[u32], fortran: bool) -> Vec<T> {
+    if !fortran || shape.len() < 2 {
+        return numbers;
+    }
+    // Where a step along each dimension leads in the order of Fortran: the first varies fastest.
+    let mut stride = 1;
+    let strides: Vec<usize> = shape
+        .iter()
+        .map(|dim| {
+            let this = stride;
+            stride *= *dim as usize;
+            this
+        })
+        .collect();
+    let mut index = vec![0_u32; shape.len()];
+    let mut turned = Vec::with_capacity(numbers.len());
+    for _ in 0..numbers.len() {
+        let at: usize = index.iter().zip(&strides).map(|(index, stride)| *index as usize * stride).sum();
+        turned.push(numbers[at]);
+        for (index, dim) in index.iter_mut().zip(shape).rev() {
+            *index += 1;
+            if *index < *dim {
+                break;
+            }
+            *index = 0;
+        }
+    }
+    turned
+}
+
+/// A tensor as a file: 32- and 16-bit floats as they are, quantized ones as the 32-bit floats that they mean.
+///
+/// # Errors
+/// What the crate for these files says.
+pub(super) fn file_of(tensor: &Tensor) -> std::io::Result<Bytes> {
+    let header = tensor.header();
+    let shape: Vec<u64> = header.shape.iter().map(|dim| u64::from(*dim)).collect();
+    let order = if header.col_major { Order::Fortran } else { Order::C };
+    let mut file = Vec::new();
+    if header.dtype == TensorType::F16 {
+        let options = npyz::WriteOptions::<f16>::new().default_dtype().shape(&shape).order(order);
+        let mut writer = options.writer(&mut file).begin_nd()?;
+        writer.extend(tensor.to_f16())?;
+        writer.finish()?;
+    } else {
+        let options = npyz::WriteOptions::<f32>::new().default_dtype().shape(&shape).order(order);
+        let mut writer = options.writer(&mut file).begin_nd()?;
+        writer.extend(tensor.to_f32())?;
+        writer.finish()?;
+    }
+    Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn npy(descr: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
+        let fortran = if fortran { "True" } else { "False" };
+        let mut text = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}");
+        while (10 + text.len() + 1) % 64 != 0 {
+            text.push(' ');
+        }
+        text.push('\n');
+        let mut file = b"\x93NUMPY\x01\x00".to_vec();
+        file.extend(u16::try_from(text.len()).unwrap().to_le_bytes());
+        file.extend(text.as_bytes());
+        file.extend(data);
+        file
+    }
+
+    fn read(file: &[u8]) -> Result<Array, String> {
+        Array::read(file, file.len() as u64)
+    }
+
+    #[test]
+    fn the_order_of_fortran_is_turned() {
+        let data: Vec<u8> = [1_f32, 4.0, 2.0, 5.0, 3.0, 6.0].iter().flat_map(|n| n.to_le_bytes()).collect();
+        let turned = read(&npy("<f4", true, "(2, 3)", &data)).unwrap();
+        assert_eq!(turned.numbers, Numbers::Single(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
+        let cube: Vec<u8> = (0..24_u8).map(f32::from).flat_map(f32::to_le_bytes).collect();
+        let turned = read(&npy("<f4", true, "(2, 3, 4)", &cube)).unwrap();
+        let Numbers::Single(numbers) = turned.numbers else { panic!("32-bit floats") };
+        let expected = (0..2).flat_map(|i| (0..3).flat_map(move |j| (0..4).map(move |k| i + 2 * j + 6 * k)));
+        assert_eq!(numbers, expected.map(|at: u8| f32::from(at)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn floats_of_all_widths_and_byte_orders_are_read() {
+        let expected = Numbers::Single(vec![1.5, -2.0]);
+        let double: Vec<u8> = [1.5_f64, -2.0].iter().flat_map(|n| n.to_be_bytes()).collect();
+        assert_eq!(read(&npy(">f8", false, "(2,)", &double)).unwrap().numbers, expected);
+        let single: Vec<u8> = [1.5_f32, -2.0].iter().flat_map(|n| n.to_be_bytes()).collect();
+        assert_eq!(read(&npy(">f4", false, "(2,)", &single)).unwrap().numbers, expected);
+        let half: Vec<u8> = [1.5_f32, -2.0].iter().flat_map(|n| f16::from_f32(*n).to_le_bytes()).collect();
+        let half = read(&npy("<f2", false, "(2,)", &half)).unwrap();
+        assert_eq!(half.tensor(None).unwrap().header().dtype, TensorType::F16);
+        assert_eq!(half.tensor(Some(AsCodec::F32)).unwrap().to_f32(), [1.5, -2.0]);
+    }
+
+    #[test]
+    fn what_is_no_array_of_floats_is_refused_with_a_reason() {
+        for (file, why) in [
+            (Vec::new(), "no .npy file"),
+            (b"\x93NUMPY".to_vec(), "no .npy file"),
+            (npy("<i4", false, "(1,)", &[0; 4]), "'<i4'; f2, f4 and f8 can be sent"),
+            (npy("<c8", false, "(1,)", &[0; 8]), "can be sent"),
+            (npy("<f4", false, "(4000000000, 4000000000)", &[]), "says [4000000000, 4000000000]"),
+            (npy("<f4", false, "(5000000000,)", &[]), "beyond 32 bits"),
+            (npy("<f4", false, "(3,)", &[0; 8]), "cannot be read"),
+        ] {
+            let error = read(&file).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+        let scalar = read(&npy("<f4", false, "()", &[0; 4])).unwrap();
+        assert!(scalar.tensor(None).is_err());
+    }
+
+    #[test]
+    fn a_tensor_comes_back_from_its_file() {
+        let tensor = Tensor::f32(&[2, 3], &[1.0, -2.5, 3.0, 0.1, 0.0, -0.0]).unwrap();
+        let back = read(&file_of(&tensor).unwrap()).unwrap();
+        assert_eq!(back.tensor(None).unwrap(), tensor);
+        let halves = Tensor::f16(&[2], &[f16::from_f32(0.5), f16::NEG_INFINITY]).unwrap();
+        assert_eq!(read(&file_of(&halves).unwrap()).unwrap().tensor(None).unwrap(), halves);
+    }
+}
