@@ -1,7 +1,6 @@
 //! What a handshake leads to: the keys of a connection, made from HELLO and its answer.
 
 use strait_core::xcp::Flags;
-use strait_core::xcp::connection::Side;
 
 use super::guard::Guard;
 use super::{CONTROL, Engine, HEADER};

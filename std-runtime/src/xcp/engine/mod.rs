@@ -275,7 +275,7 @@ impl Engine {
                 self.registry = self.options.registry_for(self.core.dialect());
                 Delivery::Connected
             }
-            Event::Started { message, flags, len } => return self.started(message, flags, len),
+            Event::Started { message, flags, len } => return self.started(now, message, flags, len),
             Event::Chunk { message, bytes } => return self.chunk(now, message, bytes),
             Event::Verified { message, complete } => return self.verified(now, message, complete),
             Event::Dropped { message, code } => {
@@ -470,6 +470,7 @@ impl Engine {
 
     fn deliver(&mut self, message: Message) {
         self.delivered = self.delivered.saturating_add(message.held());
+        let message = message.with_schemas(self.options.schemas.clone());
         self.deliveries.push_back(Delivery::Message(message));
     }
 
