@@ -235,9 +235,8 @@ fn every_struct_in_shared_memory_or_on_the_wire_states_its_layout() {
     let code = |text: &str| text.split_once("\nmod tests {").unwrap_or((text, "")).0.to_owned();
     let code: BTreeMap<&String, String> = sources.iter().map(|(file, text)| (file, code(text))).collect();
     let ours = code.iter().filter(|(file, _)| file.as_str() != "tests/architecture.rs");
-    let found: BTreeSet<(String, String)> = ours
-        .flat_map(|(file, text)| laid_out(text).into_iter().map(|name| (name, protocol(file))))
-        .collect();
+    let found: BTreeSet<(String, String)> =
+        ours.flat_map(|(file, text)| laid_out(text).into_iter().map(|name| (name, protocol(file)))).collect();
     let known = |name: &str| found.iter().any(|(found, _)| found == name);
     assert!(["Oieb", "Semaphore", "FrameHeader"].into_iter().all(known), "{found:?}");
     for (name, protocol_of) in found {

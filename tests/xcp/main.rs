@@ -5,4 +5,6 @@ mod exchange;
 mod home;
 mod hostile;
 mod limits;
+mod proxy;
 mod raw;
+mod sealed;

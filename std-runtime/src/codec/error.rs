@@ -66,6 +66,9 @@ pub enum DecodeError {
         /// The kind's number.
         kind_id: u32,
     },
+    /// The ether follows none of the schemas that are required.
+    #[error(transparent)]
+    Schema(#[from] crate::xcp::SchemaError),
     /// The header names another schema than the body.
     #[error("the header names kind {kind_id:#010x} version {major}, the body is {kind:?} version {version}")]
     KindMismatch {
@@ -93,6 +96,7 @@ impl DecodeError {
             Self::Malformed { .. } | Self::Ether(_) => ErrorCode::ERR_MALFORMED,
             Self::UnknownKind { .. } => ErrorCode::ERR_SCHEMA_UNKNOWN,
             Self::KindMismatch { .. } => ErrorCode::ERR_KIND_MISMATCH,
+            Self::Schema(error) => error.code(),
         }
     }
 }

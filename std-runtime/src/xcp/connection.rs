@@ -165,11 +165,15 @@ impl Connection {
 
     /// Waits until everything was sent, and acknowledged where that was asked for; or the connection is over.
     pub async fn flush(&self) {
-        self.until(|shared| {
-            let state = shared.lock();
-            ((state.engine.is_flushed() && state.written) || state.engine.is_closed()).then_some(())
-        })
-        .await;
+        loop {
+            let room = self.shared().room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            if self.with_state(|state| state.is_flushed() || state.engine.is_closed()) {
+                return;
+            }
+            room.await;
+        }
     }
 
     /// Closes at once: what was not sent will not be.
@@ -197,19 +201,6 @@ impl Connection {
     /// Why it is over; [`CloseReason::Local`] as long as it is not.
     pub(super) fn reason(&self) -> CloseReason {
         self.shared().lock().reason.unwrap_or(CloseReason::Local)
-    }
-
-    /// Waits until `done` gives something, looking whenever something was sent.
-    async fn until<T>(&self, done: impl Fn(&Shared) -> Option<T>) -> T {
-        loop {
-            let room = self.shared().room.notified();
-            tokio::pin!(room);
-            room.as_mut().enable();
-            if let Some(value) = done(self.shared()) {
-                return value;
-            }
-            room.await;
-        }
     }
 
     /// Hands a message to the engine, waiting while there is no room.

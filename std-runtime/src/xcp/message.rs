@@ -8,7 +8,7 @@ use strait_core::xcp::{CodecId, FrameHeader, MsgType, SchemaKey, Tags};
 
 use super::engine::Pipe;
 use super::unpack::Unpack;
-use super::{Ether, OCTETS};
+use super::{Ether, OCTETS, SchemaRegistry};
 use crate::codec::{DecodeContext, DecodeError, DecodeLimits, Registry};
 
 /// The body of a message: whole, or as it comes.
@@ -26,11 +26,19 @@ pub struct Message {
     body: Body,
     registry: Arc<Registry>,
     limit: u64,
+    /// Those that its ether must follow one of.
+    schemas: Option<Arc<SchemaRegistry>>,
 }
 
 impl Message {
     pub(crate) fn new(header: FrameHeader, body: Body, registry: Arc<Registry>, limit: u64) -> Self {
-        Self { header: Box::new(header), body, registry, limit }
+        Self { header: Box::new(header), body, registry, limit, schemas: None }
+    }
+
+    /// The same, but decoded only if it follows one of these.
+    pub(crate) fn with_schemas(mut self, schemas: Option<Arc<SchemaRegistry>>) -> Self {
+        self.schemas = schemas;
+        self
     }
 
     /// Everything that the header says.
@@ -98,7 +106,12 @@ impl Message {
         }
         let body = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let limits = DecodeLimits { body, ..DecodeLimits::default() };
-        self.registry.decode(self.codec(), self.body(), &DecodeContext::of(&self.header, limits))
+        let ether =
+            self.registry.decode(self.codec(), self.body(), &DecodeContext::of(&self.header, limits))?;
+        if let Some(schemas) = &self.schemas {
+            schemas.admit(&ether)?;
+        }
+        Ok(ether)
     }
 
     pub(crate) fn key(&self) -> MessageKey {

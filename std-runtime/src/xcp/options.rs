@@ -9,7 +9,7 @@ use strait_core::xcp::control::{CryptOffer, Extensions, KindRange};
 use strait_core::xcp::{CodecId, Dialect, Flags};
 
 use super::psk::Psk;
-use super::{BadOption, OCTETS};
+use super::{BadOption, OCTETS, SchemaRegistry};
 use crate::codec::{CodecPolicy, Registry, SizePolicy, SubEncoding};
 
 /// What is offered unless less is asked for.
@@ -51,11 +51,13 @@ pub struct Options {
     pub(crate) handshake_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) write_timeout: Duration,
+    pub(crate) message_timeout: Duration,
     pub(crate) max_connections: usize,
     pub(crate) packed: bool,
     pub(crate) features: Flags,
     pub(crate) accepts: Vec<KindRange>,
     pub(crate) emits: Vec<KindRange>,
+    pub(crate) schemas: Option<Arc<SchemaRegistry>>,
     #[cfg(feature = "xcp-tls")]
     pub(crate) tls_client: Option<Arc<super::tls::TlsClient>>,
     #[cfg(feature = "xcp-tls")]
@@ -106,11 +108,13 @@ impl Options {
             handshake_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            message_timeout: Duration::from_secs(30),
             max_connections: 1024,
             packed: false,
             features: FEATURES,
             accepts: Vec::new(),
             emits: Vec::new(),
+            schemas: None,
             #[cfg(feature = "xcp-tls")]
             tls_client: None,
             #[cfg(feature = "xcp-tls")]
@@ -283,6 +287,14 @@ impl Options {
         self
     }
 
+    /// How long a message in chunks may wait for its next byte before it is given up; 30 s by default. Nothing else tells
+    /// of a writer that gave up a stream in the middle.
+    #[must_use]
+    pub fn message_timeout(mut self, timeout: Duration) -> Self {
+        self.message_timeout = timeout;
+        self
+    }
+
     /// How many connections a server has at once; 1024 by default. Further ones wait until another ends.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
@@ -309,6 +321,15 @@ impl Options {
     #[must_use]
     pub fn accepts(mut self, kinds: impl IntoIterator<Item = KindRange>) -> Self {
         self.accepts = kinds.into_iter().collect();
+        self
+    }
+
+    /// The schemas that messages must follow: one that names another in its header is refused, and so is one whose ether
+    /// has another when it is decoded. With the feature `schema-validation` payloads are checked against them as well.
+    /// Plain bytes, [`OCTETS`], follow none. Without it any schema will do.
+    #[must_use]
+    pub fn schemas(mut self, schemas: SchemaRegistry) -> Self {
+        self.schemas = Some(Arc::new(schemas));
         self
     }
 
@@ -384,6 +405,7 @@ impl Options {
         config.keep_alive = self.keep_alive;
         config.idle_timeout = self.idle_timeout;
         config.handshake_timeout = self.handshake_timeout;
+        config.message_age = self.message_timeout;
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|_| BadOption::NoRandomness)?;
         config.seed = u64::from_le_bytes(seed);

@@ -8,7 +8,7 @@ use strait_core::xcp::connection::{Knobs, Side};
 use strait_core::xcp::{ErrorCode, Tags};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::Instrument as _;
 
 use super::Ether;
@@ -219,19 +219,22 @@ impl Server {
         self.ready.recv().await
     }
 
-    /// Answers every message with what `handler` makes of it, until this future is dropped.
+    /// Answers every message with what `handler` makes of it, until this future is dropped; then connections close once
+    /// what was taken is answered.
     ///
     /// `Ok(Some(ether))` is the answer, `Ok(None)` is none, `Err(code)` refuses. Messages of one connection are handled
-    /// side by side, up to 64, and those of a peer of Python's dialect one after another. What cannot be decoded is
-    /// refused without asking.
+    /// side by side: up to 64, and of long ones no more than [`Options::max_queued`] bytes; those of a peer of Python's
+    /// dialect one after another. What cannot be decoded is refused without asking.
     pub async fn serve<H, F>(mut self, handler: H)
     where
         H: Fn(Ether) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Option<Ether>, ErrorCode>> + Send + 'static,
     {
         let handler = Arc::new(handler);
+        let mut connections = JoinSet::new();
         while let Some(connection) = self.accept().await {
-            tokio::spawn(serve_connection(connection, handler.clone()));
+            connections.spawn(serve_connection(connection, handler.clone()));
+            while connections.try_join_next().is_some() {}
         }
     }
 }
@@ -252,13 +255,20 @@ where
     F: Future<Output = Result<Option<Ether>, ErrorCode>> + Send + 'static,
 {
     let strict = connection.dialect().is_strict();
-    let permits = Arc::new(Semaphore::new(if strict { 1 } else { AT_ONCE }));
+    let at_once = if strict { 1 } else { AT_ONCE };
+    let bytes = connection.with_state(|state| state.engine.options().max_queued).min(Semaphore::MAX_PERMITS);
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
+    let (places, room) = (Arc::new(Semaphore::new(at_once)), Arc::new(Semaphore::new(bytes as usize)));
     while let Some(message) = connection.recv().await {
-        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        // One message always goes, however long it is; of a stream as much as is held of any message.
+        let len = if message.is_stream() { message.limit() } else { message.held() as u64 };
+        let len = u32::try_from(len).unwrap_or(u32::MAX).min(bytes);
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(room) = room.clone().acquire_many_owned(len).await else { return };
         let answer = answer(connection.clone(), message, handler.clone());
         tokio::spawn(async move {
             answer.await;
-            drop(permit);
+            drop((place, room));
         });
     }
 }

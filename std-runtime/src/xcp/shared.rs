@@ -213,6 +213,11 @@ impl State {
         self.requests.retain(|(each, ..)| *each != request);
     }
 
+    /// Whether the socket has everything, and the peer what it is to acknowledge.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.written && self.engine.is_flushed()
+    }
+
     pub(super) fn close_if_done(&mut self) {
         if self.closing && !self.engine.is_closed() && self.engine.is_flushed() {
             self.engine.close();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use strait_core::time::Instant;
 use strait_core::xcp::connection::MessageKey;
-use strait_core::xcp::{CodecId, ErrorCode, Flags, FrameHeader};
+use strait_core::xcp::{CodecId, ErrorCode, Flags, FrameHeader, SchemaKey};
 
 use super::{Engine, Pipe};
 use crate::codec::SubEncoding;
@@ -58,8 +58,11 @@ pub(crate) struct Direct {
 }
 
 impl Engine {
-    pub(super) fn started(&mut self, message: MessageKey, flags: Flags, len: Option<u64>) {
+    pub(super) fn started(&mut self, now: Instant, message: MessageKey, flags: Flags, len: Option<u64>) {
         let header = self.core.header().clone();
+        if let Some(code) = self.unknown_schema(&header) {
+            return self.refuse(now, message, code);
+        }
         let sealed = flags.contains(Flags::CRYPT);
         let raw = if sealed { self.core.header_bytes().to_vec() } else { Vec::new() };
         let expected = len.and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
@@ -123,6 +126,17 @@ impl Engine {
         self.deliver(Message::new(header, body, self.registry.clone(), self.options.max_message));
     }
 
+    /// What a peer is told whose message names a schema that is not among the required ones.
+    fn unknown_schema(&self, header: &FrameHeader) -> Option<ErrorCode> {
+        let (schemas, key) = (self.options.schemas.as_ref()?, header.schema_key.as_ref()?);
+        if *key == SchemaKey::default() {
+            return None;
+        }
+        let error = schemas.find(key).err()?;
+        tracing::debug!(channel = header.channel, id = header.msg_id, %error, "message refused");
+        Some(error.code())
+    }
+
     /// Whether a message is one that the peer started, and too many such wait.
     fn has_no_room_for(&self, header: &FrameHeader) -> bool {
         // In Python's dialect an answer need not say that it is one.
@@ -133,6 +147,7 @@ impl Engine {
     fn complete(&mut self, now: Instant, message: MessageKey) {
         let Some(mut inbound) = self.inbound.remove(&message) else { return };
         if self.has_no_room_for(&inbound.header) {
+            tracing::info!(id = message.msg_id, "nobody takes messages: refused");
             return self.refuse(now, message, ErrorCode::ERR_BUSY);
         }
         let mut body = inbound.data.split();

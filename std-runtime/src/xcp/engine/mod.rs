@@ -5,6 +5,7 @@
 
 mod checksum;
 mod guard;
+mod handshake;
 mod inbound;
 mod outbound;
 mod pipe;
@@ -36,14 +37,13 @@ use super::psk::Psk;
 use crate::codec::{Registry, SubEncoding};
 use checksum::HardwareCrc;
 use guard::Guard;
+use handshake::Transcript;
 use outbound::Outbound;
 
 /// Longest header that is read; those written have some dozens of bytes.
 const HEADER: usize = 4096;
 /// Longest body of a control frame.
 const CONTROL: usize = 8192;
-/// Longest frame with a HELLO that core takes, and a little.
-const LONGEST_HELLO: usize = HEADER + CONTROL + 64;
 /// Messages in each direction that are unfinished, or wait for an ACK.
 const MESSAGES: usize = 256;
 
@@ -95,12 +95,6 @@ pub(crate) struct Engine {
     streams: Vec<Arc<Pipe>>,
     control: Vec<u8>,
     next_channel: u32,
-}
-
-#[derive(Debug, Default)]
-struct Transcript {
-    sent: Vec<u8>,
-    received: Vec<u8>,
 }
 
 impl Engine {
@@ -250,9 +244,7 @@ impl Engine {
             let before = input;
             let event = self.core.handle_input(now, &mut input);
             if let Some(transcript) = &mut self.transcript {
-                // A HELLO of more bytes is refused once it is over: whoever sends it must not have it kept until then.
-                let taken = (before.len() - input.len()).min(LONGEST_HELLO - transcript.received.len());
-                transcript.received.extend_from_slice(&before[..taken]);
+                transcript.received(&before[..before.len() - input.len()]);
             }
             let Some(event) = event else { break };
             self.event(now, event);
@@ -283,7 +275,7 @@ impl Engine {
                 self.registry = self.options.registry_for(self.core.dialect());
                 Delivery::Connected
             }
-            Event::Started { message, flags, len } => return self.started(message, flags, len),
+            Event::Started { message, flags, len } => return self.started(now, message, flags, len),
             Event::Chunk { message, bytes } => return self.chunk(now, message, bytes),
             Event::Verified { message, complete } => return self.verified(now, message, complete),
             Event::Dropped { message, code } => {
@@ -430,7 +422,7 @@ impl Engine {
                     let bytes = &self.control[..len];
                     queue.copy(bytes);
                     if let Some(transcript) = &mut self.transcript {
-                        transcript.sent.extend_from_slice(bytes);
+                        transcript.sent(bytes);
                     }
                     if self.core.is_open() && self.core.config().side == Side::Server {
                         self.make_keys();
@@ -448,29 +440,6 @@ impl Engine {
             moved = true;
         }
         moved
-    }
-
-    /// Makes the keys once HELLO and its answer have passed.
-    fn make_keys(&mut self) {
-        let Some(transcript) = self.transcript.take() else { return };
-        let agreed_on = self.core.agreed().is_some_and(|agreed| agreed.features.contains(Flags::CRYPT));
-        if !agreed_on {
-            return;
-        }
-        let side = self.core.config().side;
-        let (ours, theirs) =
-            (self.core.config().crypt.clone(), self.core.agreed().and_then(|a| a.crypt.clone()));
-        let (Some(ours), Some(theirs)) = (ours, theirs) else { return };
-        let frames = (transcript.sent.as_slice(), transcript.received.as_slice());
-        let guard =
-            Guard::derive(&self.options.key, self.exported.as_deref(), side, (&ours, &theirs), frames);
-        match guard {
-            Some(guard) => *self.core.protection_mut() = guard,
-            None => {
-                let reason = self.core.close();
-                self.closed(reason);
-            }
-        }
     }
 
     /// Compresses a body if that is asked for, agreed on, and makes it shorter.
@@ -501,6 +470,7 @@ impl Engine {
 
     fn deliver(&mut self, message: Message) {
         self.delivered = self.delivered.saturating_add(message.held());
+        let message = message.with_schemas(self.options.schemas.clone());
         self.deliveries.push_back(Delivery::Message(message));
     }
 

@@ -49,6 +49,18 @@ impl SchemaRegistry {
         self.latest(&ether.kind, u16::try_from(ether.schema_version).ok()?)
     }
 
+    /// Whether an ether may be taken: there is a schema of its kind and version and, with the feature
+    /// `schema-validation`, its payload follows it.
+    ///
+    /// # Errors
+    /// [`SchemaError::Unknown`], and [`SchemaError::Violated`] with the feature.
+    pub fn admit(&self, ether: &Ether) -> Result<(), SchemaError> {
+        self.of(ether).ok_or_else(|| SchemaError::Unknown { key: unknown_key(ether) })?;
+        #[cfg(feature = "schema-validation")]
+        self.validate(ether)?;
+        Ok(())
+    }
+
     /// The schema that a key means. A key with a hash means that one schema; a key without means the latest of its kind
     /// and major version. Fields that are 0 mean any.
     ///
@@ -93,6 +105,12 @@ impl SchemaRegistry {
             version: ether.schema_version,
         })
     }
+}
+
+/// The key of an ether without a schema.
+pub(super) fn unknown_key(ether: &Ether) -> SchemaKey {
+    let major = u16::try_from(ether.schema_version).unwrap_or(u16::MAX);
+    SchemaKey { kind_id: KindId::of(&ether.kind).0, major, ..SchemaKey::default() }
 }
 
 impl Schema {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use serde_json::Value;
 
+use super::registry::unknown_key;
 use super::{Schema, SchemaError, SchemaRegistry};
 use crate::xcp::Ether;
 
@@ -34,12 +35,7 @@ impl SchemaRegistry {
     /// # Errors
     /// [`SchemaError::Unknown`] if there is none; [`SchemaError::Violated`].
     pub fn validate(&self, ether: &Ether) -> Result<(), SchemaError> {
-        let key = strait_core::xcp::SchemaKey {
-            kind_id: strait_core::xcp::KindId::of(&ether.kind).0,
-            major: u16::try_from(ether.schema_version).unwrap_or(u16::MAX),
-            ..Default::default()
-        };
-        let schema = self.of(ether).ok_or(SchemaError::Unknown { key })?;
+        let schema = self.of(ether).ok_or_else(|| SchemaError::Unknown { key: unknown_key(ether) })?;
         schema.validate(&Value::Object(ether.payload.clone()))
     }
 }
