@@ -190,6 +190,13 @@ impl Engine {
         }
     }
 
+    /// Nothing more will come: messages that are unfinished stay so.
+    pub(crate) fn give_up_unfinished(&mut self) {
+        for (_, inbound) in self.inbound.drain() {
+            inbound.close();
+        }
+    }
+
     pub(crate) fn poll_delivery(&mut self) -> Option<Delivery> {
         self.deliveries.pop_front()
     }
