@@ -7,6 +7,8 @@
 //!  strait (std)            builders, RAII frames, errors with names, async
 //!    │
 //!  strait-core             zerobuffer   reader, writer ─ ring ─ cursor ─ layout  rules of the protocol
+//!    │                     hqq, mpmc    links: rings of slots, recovery, sessions
+//!    │                     xcp          frames, headers, connections: messages over sockets
 //!    │                     semaphore    glibc's sem_t over a futex            waiting
 //!    │                     shm          view, bytes                           the door from untrusted bytes to types
 //!    │                     platform     Segment, Signal, Liveness, Clock      what a port must supply

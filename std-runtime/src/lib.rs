@@ -1,4 +1,4 @@
-//! Frames between processes and languages, through shared memory.
+//! Frames and messages between processes, languages and hosts.
 //!
 //! ```
 //! # fn main() -> strait::Result<()> {
@@ -19,6 +19,7 @@
 //! | [`hqq`] | HQQ | messages through links with many senders and many receivers, a slot each |
 //! | [`hqq::session`] | HQQ, Advanced | calls, messages of any length, connections over a link |
 //! | [`zerobuffer::duplex`] | ZeroBuffer duplex | requests and responses over two such rings |
+//! | `xcp`, a feature | XCP v0.2 | typed messages over TCP, Unix sockets and TLS; peers in Python |
 //! | `xcp`, `codec` | XCP v0.2 | ethers, their schemas, and the bodies that they become |
 //!
 //! | feature | adds |

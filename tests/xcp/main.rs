@@ -2,4 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod exchange;
+mod home;
+mod hostile;
 mod limits;
+mod raw;

@@ -256,8 +256,7 @@ impl Client {
     /// # Errors
     /// [`SendError::Closed`].
     pub fn refuse(&mut self, message: &Message, code: ErrorCode) -> Result<(), SendError> {
-        let now = self.now();
-        self.engine.refuse(now, message.key(), code);
+        self.engine.refuse_delivered(message.key(), code);
         self.flush()
     }
 

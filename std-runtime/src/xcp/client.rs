@@ -7,6 +7,7 @@ use strait_core::time::Instant as CoreInstant;
 use strait_core::xcp::Dialect;
 use strait_core::xcp::connection::{CloseReason, Knobs, Side};
 use tokio::net::TcpStream;
+use tracing::Instrument as _;
 
 use super::address::Address;
 use super::connection::Connection;
@@ -114,7 +115,9 @@ pub(super) async fn establish(
     let engine = Engine::new(options, side, knobs, exported, CoreInstant::from_nanos(0))?;
     let (shared, inbound) = Shared::new(engine, side, peer, Instant::now());
     let shared = Arc::new(shared);
-    tokio::spawn(Driver::new(transport, shared.clone(), options.write_timeout));
+    // Whatever is logged of this connection says whose it is.
+    let span = tracing::info_span!("xcp", peer = %shared.peer);
+    tokio::spawn(Driver::new(transport, shared.clone(), options.write_timeout).instrument(span));
     // Gives the connection up if this future is dropped.
     let connection = Connection::new(shared.clone(), inbound);
     loop {

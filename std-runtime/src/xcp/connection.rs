@@ -102,13 +102,12 @@ impl Connection {
 
     /// Refuses a message: whoever asked learns `code`.
     pub fn refuse(&self, message: &Message, code: ErrorCode) {
-        let now = self.shared().now();
         let mut state = self.shared().lock();
-        state.engine.refuse(now, message.key(), code);
+        state.engine.refuse_delivered(message.key(), code);
         state.wake();
     }
 
-    /// Asks what a message meant; the answer is a message of type CLARIFY_RES.
+    /// Asks what a message meant; the answer is a message of type `CLARIFY_RES`.
     pub fn clarify(&self, message: &Message, question: &str, idempotency_key: &str) -> Request {
         let body = clarify_body(message.id(), MsgType::CLARIFY_REQ, question, idempotency_key);
         let mut request = self.request_body(CodecId::JSON, body);
@@ -117,7 +116,7 @@ impl Connection {
         request
     }
 
-    /// Answers a CLARIFY_REQ.
+    /// Answers a `CLARIFY_REQ`.
     pub fn clarified(&self, question: &Message, answer: &str, idempotency_key: &str) -> Send {
         let body = clarify_body(question.id(), MsgType::CLARIFY_RES, answer, idempotency_key);
         let mut send = self.reply_body(question, CodecId::JSON, body);

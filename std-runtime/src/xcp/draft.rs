@@ -77,7 +77,7 @@ impl Draft {
                     agreed.contains(codec)
                         && registry.get(*codec).is_some_and(|found| found.carries(ether).is_ok())
                 };
-                let codec = match self.codec.or(self.preferred.filter(mirrors)) {
+                let codec = match self.codec.or_else(|| self.preferred.filter(mirrors)) {
                     Some(codec) => codec,
                     None => options.policy.choose(ether, agreed, registry, &options.sizes)?,
                 };

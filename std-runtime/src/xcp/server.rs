@@ -59,12 +59,11 @@ impl Options {
         let mut address: Address = address.parse()?;
         // What cannot be is said now and not to each client.
         self.config(Side::Server, Knobs::AUTO)?;
-        let mut socket = None;
         let io = |address: &Address| {
             let address = address.to_string();
             |source| ConnectError::Io { address, source }
         };
-        let listener = match &mut address {
+        let (listener, socket) = match &mut address {
             Address::Unix { .. } if cfg!(not(unix)) => {
                 return Err(BadOption::NotHere { what: "Unix sockets" }.into());
             }
@@ -72,8 +71,7 @@ impl Options {
             Address::Unix { path } => {
                 let path = path.clone();
                 let listener = listen_unix(&path).map_err(io(&address))?;
-                socket = Some(path);
-                Listener::Unix(listener)
+                (Listener::Unix(listener), Some(path))
             }
             #[cfg(not(unix))]
             Address::Unix { .. } => unreachable!("refused above"),
@@ -84,7 +82,7 @@ impl Options {
                 if let Address::Tcp { port, .. } | Address::Tls { port, .. } = &mut address {
                     *port = real;
                 }
-                Listener::Tcp(listener)
+                (Listener::Tcp(listener), None)
             }
         };
         let accepting = Accepting::new(self.clone(), &address)?;

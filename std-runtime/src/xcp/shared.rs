@@ -249,7 +249,7 @@ impl State {
                     self.connected = true;
                     self.changed = true;
                 }
-                Delivery::Message(message) => self.message(now, message),
+                Delivery::Message(message) => self.message(message),
                 Delivery::Acked { msg_id } => self.settle(msg_id, Outcome::Acked),
                 Delivery::Unacknowledged { msg_id } => self.settle(msg_id, Outcome::Unacknowledged),
                 Delivery::Nacked { msg_id, code, retry_after } => {
@@ -297,7 +297,7 @@ impl State {
         Some(self.requests.remove(at).2)
     }
 
-    fn message(&mut self, now: Instant, message: Message) {
+    fn message(&mut self, message: Message) {
         if let Some(sender) = self.take_request(message.in_reply_to()) {
             // Whoever asked may have gone.
             let _ = sender.send(Outcome::Answer(message));
@@ -309,7 +309,8 @@ impl State {
         }
         let len = message.held();
         if !self.listening && self.queued + len > self.engine.options().max_queued {
-            self.engine.refuse(now, message.key(), ErrorCode::ERR_BUSY);
+            tracing::info!(id = message.id(), "nobody takes messages: refused");
+            self.engine.refuse_delivered(message.key(), ErrorCode::ERR_BUSY);
             return;
         }
         if let Some(inbound) = &self.inbound

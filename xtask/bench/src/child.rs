@@ -59,14 +59,17 @@ impl Child {
         if status.success() { Ok(()) } else { Err(format!("the child ended with {status}").into()) }
     }
 
-    fn await_line(&mut self, wanted: &str) -> Outcome<()> {
+    /// The next line that it says.
+    pub fn line(&mut self) -> Outcome<String> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
-        if line.trim_end() == wanted {
-            Ok(())
-        } else {
-            Err(format!("the child said {line:?}, not {wanted}").into())
-        }
+        line.truncate(line.trim_end().len());
+        Ok(line)
+    }
+
+    fn await_line(&mut self, wanted: &str) -> Outcome<()> {
+        let line = self.line()?;
+        if line == wanted { Ok(()) } else { Err(format!("the child said {line:?}, not {wanted}").into()) }
     }
 }
 
@@ -81,17 +84,28 @@ impl Drop for Child {
 
 /// Runs a role in a fresh process and returns the figure that it [reports](report_figure).
 pub fn figure_of(role: &str, args: &[String]) -> Outcome<f64> {
+    figures_of(role, args)?.first().copied().ok_or_else(|| "the child said nothing".into())
+}
+
+/// Runs a role in a fresh process and returns the figures that it [reports](report_figures).
+pub fn figures_of(role: &str, args: &[String]) -> Outcome<Vec<f64>> {
     let mut child = Child::start(role, args)?;
     child.go()?;
-    let mut line = String::new();
-    child.output.read_line(&mut line)?;
+    let line = child.line()?;
     child.finish()?;
-    line.trim_end().parse().map_err(|_| format!("the child said {line:?}, not a figure").into())
+    let figures: Result<_, _> = line.split_whitespace().map(str::parse).collect();
+    figures.map_err(|_| format!("the child said {line:?}, not figures").into())
 }
 
 /// What a child says that was asked for a figure.
 pub fn report_figure(figure: f64) {
-    println!("{figure}");
+    report_figures(&[figure]);
+}
+
+/// What a child says that was asked for several figures.
+pub fn report_figures(figures: &[f64]) {
+    let figures: Vec<String> = figures.iter().map(f64::to_string).collect();
+    println!("{}", figures.join(" "));
 }
 
 /// First thing in every role: dies with the parent, and runs where the parent does not.

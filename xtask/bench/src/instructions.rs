@@ -62,20 +62,30 @@ pub(crate) fn send_and_receive(args: &[String]) -> Outcome<()> {
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "instruction counts are far below 2^52")]
 fn per_frame(receive: bool) -> Outcome<f64> {
-    let (short, long) = (count(SHORT, receive)?, count(LONG, receive)?);
-    let more = long.checked_sub(short).ok_or("the longer loop took fewer instructions")?;
-    Ok(more as f64 / (LONG - SHORT) as f64)
+    per_round((SHORT, LONG), |frames| {
+        let name = child::unique_name("instructions");
+        let sweep = Sweep(&name);
+        let counted = count(&[LOOP, &name, &frames.to_string(), &receive.to_string()]);
+        drop(sweep);
+        counted
+    })
 }
 
-fn count(frames: u64, receive: bool) -> Outcome<u64> {
-    let name = child::unique_name("instructions");
-    let _sweep = Sweep(&name);
+/// Instructions of one round of a loop, from what `count` says of two lengths of it.
+#[expect(clippy::cast_precision_loss, reason = "instruction counts are far below 2^52")]
+pub(crate) fn per_round((short, long): (u64, u64), count: impl Fn(u64) -> Outcome<u64>) -> Outcome<f64> {
+    let more = count(long)?.checked_sub(count(short)?).ok_or("the longer loop took fewer instructions")?;
+    Ok(more as f64 / (long - short) as f64)
+}
+
+/// Instructions of this program in a role.
+pub(crate) fn count(role: &[&str]) -> Outcome<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe()?)
-        .args([child::ROLE, LOOP, &name, &frames.to_string(), &receive.to_string()])
+        .arg(child::ROLE)
+        .args(role)
         .stdin(Stdio::null())
         .output()?;
     let text = String::from_utf8_lossy(&output.stderr);

@@ -14,6 +14,8 @@ mod duplex;
 mod echo;
 mod instructions;
 mod one_way;
+#[cfg(feature = "xcp")]
+mod xcp;
 
 use std::process::ExitCode;
 
@@ -43,6 +45,10 @@ fn main() -> ExitCode {
 /// What a child process does.
 fn play(role: &[String]) -> Outcome<()> {
     let (name, args) = role.split_first().ok_or("no role")?;
+    #[cfg(feature = "xcp")]
+    if let Some((_, play)) = xcp::ROLES.iter().find(|(known, _)| known == name) {
+        return play(args);
+    }
     match name.as_str() {
         one_way::WRITER => one_way::writer(args),
         lines::LINES => lines::server(args),
@@ -59,7 +65,7 @@ fn play(role: &[String]) -> Outcome<()> {
 fn measure(args: &[String]) -> Outcome<()> {
     let args = Args::parse(args, &[NO_CALLGRIND])?;
     let wanted = args.choose(groups(&args))?;
-    if wanted.iter().any(|group| group.name == instructions::NAME) {
+    if wanted.iter().any(|group| group.name.contains(instructions::NAME)) {
         instructions::provide_valgrind()?;
     }
     buffers::remove_leftovers();
@@ -82,8 +88,12 @@ fn groups(args: &Args) -> Vec<Group> {
         duplex::small(args.quick),
         duplex::large(args.quick),
     ];
+    #[cfg(feature = "xcp")]
+    groups.extend(xcp::groups(args.quick));
     if !args.has(NO_CALLGRIND) {
         groups.push(instructions::group());
+        #[cfg(feature = "xcp")]
+        groups.push(xcp::instructions());
     }
     groups
 }

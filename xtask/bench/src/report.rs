@@ -112,6 +112,8 @@ fn target(row: &Figures) -> String {
         Target::RatioAtLeast(least) => format!("≥ {least:.3}"),
         Target::RatioAtMost(most) => format!("≤ {most:.2}"),
         Target::ValueBelow(limit) => format!("< {limit} {}", row.unit),
+        Target::ValueAtMost(limit) => format!("≤ {limit} {}", row.unit),
+        Target::ValueAbove(limit) => format!("> {limit} {}", row.unit),
     }
 }
 

@@ -9,21 +9,27 @@ use crate::load::{Mark, await_quiet};
 /// Share of the processors, 0 to 1, beyond which other processes spoil a repetition.
 const DISTURBED: f64 = 0.05;
 
-/// One way of doing what is measured. A run returns one figure in the group's unit.
+/// One way of doing what is measured. A run returns its figures in the group's unit, one as a rule.
 pub struct Contender {
-    name: &'static str,
-    run: Box<dyn Fn() -> Outcome<f64>>,
+    /// What each of its figures is called.
+    names: Vec<&'static str>,
+    run: Box<dyn Fn() -> Outcome<Vec<f64>>>,
 }
 
 impl fmt::Debug for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Contender").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Contender").field("names", &self.names).finish_non_exhaustive()
     }
 }
 
 /// A contender.
 pub fn contender(name: &'static str, run: impl Fn() -> Outcome<f64> + 'static) -> Contender {
-    Contender { name, run: Box::new(run) }
+    Contender { names: vec![name], run: Box::new(move || Ok(vec![run()?])) }
+}
+
+/// A contender whose run gives several figures, as many as `names`: each takes a place of its own in the group.
+pub fn contender_of(names: Vec<&'static str>, run: impl Fn() -> Outcome<Vec<f64>> + 'static) -> Contender {
+    Contender { names, run: Box::new(run) }
 }
 
 /// What shall come out. Missing it fails nothing: figures are measured, not asserted.
@@ -37,9 +43,14 @@ pub enum Target {
     RatioAtMost(f64),
     /// Less than this, in the group's unit.
     ValueBelow(f64),
+    /// This or less, in the group's unit.
+    ValueAtMost(f64),
+    /// More than this, in the group's unit.
+    ValueAbove(f64),
 }
 
-/// One line of the report: a contender against another, by their places in the group.
+/// One line of the report: a contender against another, by their places in the group, or those of their figures where
+/// contenders have several.
 #[derive(Debug)]
 pub struct Row {
     /// What the line is called.
@@ -112,6 +123,8 @@ impl Figures {
             Target::RatioAtLeast(least) => ratio.map(|ratio| ratio >= least),
             Target::RatioAtMost(most) => ratio.map(|ratio| ratio <= most),
             Target::ValueBelow(limit) => Some(self.ours.median < limit),
+            Target::ValueAtMost(limit) => Some(self.ours.median <= limit),
+            Target::ValueAbove(limit) => Some(self.ours.median > limit),
         }
     }
 }
@@ -149,22 +162,28 @@ impl Group {
     fn repetition(&self, repetition: usize) -> Outcome<Sample> {
         await_quiet()?;
         let mark = Mark::now()?;
-        let mut figures = vec![f64::NAN; self.contenders.len()];
+        let mut figures = vec![Vec::new(); self.contenders.len()];
         for turn in 0..self.contenders.len() {
             let at = (repetition + turn) % self.contenders.len();
             let contender = &self.contenders[at];
-            let figure =
-                (contender.run)().map_err(|error| format!("{}, {}: {error}", self.name, contender.name))?;
-            eprintln!("{} {}: {} {figure:.3} {}", repetition + 1, self.name, contender.name, self.unit);
-            figures[at] = figure;
+            let name = contender.names.join(", ");
+            let found = (contender.run)().map_err(|error| format!("{}, {name}: {error}", self.name))?;
+            if found.len() != contender.names.len() {
+                return Err(format!("{}, {name}: {} figures", self.name, found.len()).into());
+            }
+            eprintln!("{} {}: {name} {found:.3?} {}", repetition + 1, self.name, self.unit);
+            figures[at] = found;
         }
+        let figures = figures.concat();
         Ok(Sample { figures, foreign: mark.foreign_share()? })
     }
 
     fn figures(&self, row: &Row, samples: &[Sample]) -> Figures {
         let of = |at: usize| samples.iter().map(|sample| sample.figures[at]).collect::<Vec<f64>>();
         let ours = of(row.ours);
-        let reference = row.reference.map(|at| (self.contenders[at].name, of(at)));
+        let names: Vec<&'static str> =
+            self.contenders.iter().flat_map(|contender| contender.names.iter().copied()).collect();
+        let reference = row.reference.map(|at| (names[at], of(at)));
         let ratio = reference.as_ref().map(|(_, reference)| {
             let ratios: Vec<f64> =
                 ours.iter().zip(reference).map(|(ours, reference)| ours / reference).collect();
@@ -174,7 +193,7 @@ impl Group {
             group: self.name,
             label: row.label,
             unit: self.unit,
-            ours_name: self.contenders[row.ours].name,
+            ours_name: names[row.ours],
             ours: spread(&ours),
             reference: reference.map(|(name, figures)| (name, spread(&figures))),
             ratio,

@@ -142,7 +142,7 @@ impl Engine {
                     return self.deliver_stream(inbound.header, true, pipe);
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "a message cannot be unpacked");
+                    tracing::info!(id = message.msg_id, %error, "a message cannot be unpacked");
                     return self.refuse(now, message, code_of(&error));
                 }
             }

@@ -81,6 +81,8 @@ pub(crate) struct Engine {
     inbound: HashMap<MessageKey, Inbound>,
     outbound: HashMap<u64, Outbound>,
     deliveries: VecDeque<Delivery>,
+    /// Refusals of messages that were delivered, for which core had no room yet.
+    refusals: VecDeque<(MessageKey, ErrorCode)>,
     compressor: Compressor,
     decompressor: Decompressor,
     /// Pipes that hold more than they may: nothing is read until they are emptied.
@@ -115,10 +117,11 @@ impl Engine {
             registry: options.registry_for(Dialect::SPEC),
             sub_encoding: None,
             exported,
-            transcript: Some(Transcript::default()),
+            transcript: options.seals().then(Transcript::default),
             inbound: HashMap::new(),
             outbound: HashMap::new(),
             deliveries: VecDeque::new(),
+            refusals: VecDeque::new(),
             compressor: Compressor::new(),
             decompressor: Decompressor::new(limits),
             streams: Vec::new(),
@@ -148,7 +151,7 @@ impl Engine {
     }
 
     pub(crate) fn is_flushed(&self) -> bool {
-        self.core.is_flushed()
+        self.refusals.is_empty() && self.core.is_flushed()
     }
 
     /// A channel that nobody was given yet.
@@ -168,8 +171,16 @@ impl Engine {
         }
     }
 
-    /// Refuses a message that was delivered.
-    pub(crate) fn refuse(&mut self, now: Instant, message: MessageKey, code: ErrorCode) {
+    /// Refuses a message that was delivered, as soon as there is room for that: of such there may be any number, and core
+    /// keeps room for answers to what it reads.
+    pub(crate) fn refuse_delivered(&mut self, message: MessageKey, code: ErrorCode) {
+        if !self.core.is_closed() {
+            self.refusals.push_back((message, code));
+        }
+    }
+
+    /// Refuses a message while it is read.
+    fn refuse(&mut self, now: Instant, message: MessageKey, code: ErrorCode) {
         if let Some(event) = self.core.refuse(now, message, code) {
             self.event(now, event);
         }
@@ -256,14 +267,14 @@ impl Engine {
             Event::Chunk { message, bytes } => return self.chunk(now, message, bytes),
             Event::Verified { message, complete } => return self.verified(now, message, complete),
             Event::Dropped { message, code } => {
-                tracing::debug!(channel = message.channel, id = message.msg_id, %code, "message dropped");
+                tracing::info!(channel = message.channel, id = message.msg_id, %code, "message dropped");
                 if let Some(inbound) = self.inbound.remove(&message) {
                     inbound.fail(code);
                 }
                 return;
             }
             Event::Refused { message, code } => {
-                tracing::debug!(channel = message.channel, id = message.msg_id, %code, "message refused");
+                tracing::info!(channel = message.channel, id = message.msg_id, %code, "message refused");
                 return;
             }
             Event::Acked { msg_id } => {
@@ -286,6 +297,10 @@ impl Engine {
     }
 
     fn closed(&mut self, reason: CloseReason) {
+        if !matches!(reason, CloseReason::Local | CloseReason::Peer) {
+            tracing::info!(%reason, "connection closed");
+        }
+        self.refusals.clear();
         for (_, inbound) in self.inbound.drain() {
             inbound.close();
         }
@@ -367,13 +382,19 @@ impl Engine {
 
     /// Whether every byte was given out, ACKs or not.
     pub(crate) fn is_sent(&self) -> bool {
-        self.outbound.values().all(|outbound| outbound.is_kept() || outbound.held() == 0)
+        let sent = |outbound: &Outbound| outbound.is_kept() || outbound.held() == 0;
+        self.refusals.is_empty() && self.outbound.values().all(sent)
     }
 
     /// Moves what is to be sent into `queue`, until it holds enough; whether anything was moved.
     pub(crate) fn fill(&mut self, now: Instant, queue: &mut WriteQueue) -> bool {
         let mut moved = false;
         while !queue.is_high() {
+            while self.core.takes_input()
+                && let Some((message, code)) = self.refusals.pop_front()
+            {
+                self.refuse(now, message, code);
+            }
             match self.core.poll_transmit(now, &mut self.control) {
                 None => break,
                 Some(Transmit::Bytes(len)) => {

@@ -5,9 +5,14 @@ mod end;
 mod golden;
 mod handshake;
 mod loss;
+mod order;
 mod pair;
+mod python;
 mod raw;
+mod refusals;
 mod retry;
+mod scripts;
+mod sealing;
 mod timing;
 
 use end::{Delivered, End, Verdict};
