@@ -430,15 +430,13 @@ impl Request {
     }
 
     /// With the key of its schema.
-    pub fn schema_key(mut self, key: SchemaKey) -> Self {
-        self.send = self.send.schema_key(key);
-        self
+    pub fn schema_key(self, key: SchemaKey) -> Self {
+        Self { send: self.send.schema_key(key), ..self }
     }
 
     /// Sent again until the peer says that it has it, as [`Send::acknowledged`] is; then the answer is waited for.
-    pub fn acknowledged(mut self) -> Self {
-        self.send = self.send.acknowledged();
-        self
+    pub fn acknowledged(self) -> Self {
+        Self { send: self.send.acknowledged(), ..self }
     }
 
     /// Compressed at this level, or not at all, whatever the connection's options say.

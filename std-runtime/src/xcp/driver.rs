@@ -136,8 +136,8 @@ where
             state.set_driver(cx.waker());
             let now = shared.now();
             moved |= self.take_in(cx, &mut state, now);
-            if self.eof && self.filled.is_empty() && !state.engine.is_closed() {
-                state.engine.handle_eof(now);
+            if self.eof && self.filled.is_empty() {
+                state.handle_eof(now);
             }
             if state.engine.poll_timeout().is_some_and(|at| at <= now) {
                 state.engine.handle_timeout(now);
@@ -200,7 +200,7 @@ where
 
     /// Sets the clock for what is due next; whether that is now.
     fn set_timer(&mut self, cx: &mut Context<'_>) -> bool {
-        let engine = self.shared.lock().engine.poll_timeout();
+        let engine = self.shared.lock().poll_timeout();
         let write = self.stalled.map(|since| since.saturating_add(self.write_timeout));
         let Some(at) = [engine, write, self.ends_at].into_iter().flatten().min() else { return false };
         if self.sleeps_until != Some(at) {

@@ -49,6 +49,8 @@ pub(super) struct State {
     pub(super) listening: bool,
     pub(super) connected: bool,
     pub(super) reason: Option<CloseReason>,
+    /// The client sends no more: until when the server may still answer.
+    half_closed: Option<Instant>,
     /// The last handle is gone: close once everything was sent.
     closing: bool,
     next_request: u64,
@@ -80,6 +82,7 @@ impl Shared {
             listening: side == Side::Server,
             connected: false,
             reason: None,
+            half_closed: None,
             closing: false,
             next_request: 0,
             written: true,
@@ -216,6 +219,39 @@ impl State {
     /// Whether the socket has everything, and the peer what it is to acknowledge.
     pub(super) fn is_flushed(&self) -> bool {
         self.written && self.engine.is_flushed()
+    }
+
+    /// The peer sends no more. A client may still read: whoever answers it learns that nothing more comes, and it is over
+    /// once all was answered, or no answer came for as long as a request may take.
+    pub(super) fn handle_eof(&mut self, now: Instant) {
+        if self.engine.is_closed() {
+            return;
+        }
+        let request_timeout = self.engine.options().request_timeout;
+        let answered = self.closing && self.engine.is_flushed();
+        if self.side == Side::Client || !self.connected || answered {
+            self.engine.handle_eof(now);
+            return;
+        }
+        let until = match self.half_closed {
+            Some(until) => until,
+            None => {
+                self.engine.give_up_unfinished();
+                self.inbound = None;
+                self.requests.clear();
+                self.pings.clear();
+                *self.half_closed.insert(now.saturating_add(request_timeout))
+            }
+        };
+        if now >= until {
+            self.engine.handle_eof(now);
+        }
+    }
+
+    /// When something is due next.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let ended = self.half_closed.filter(|_| !self.engine.is_closed());
+        [self.engine.poll_timeout(), ended].into_iter().flatten().min()
     }
 
     pub(super) fn close_if_done(&mut self) {

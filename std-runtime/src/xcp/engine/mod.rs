@@ -208,6 +208,13 @@ impl Engine {
         self.delivered >= self.options.max_queued
     }
 
+    /// Nothing more will come: messages that are unfinished stay so.
+    pub(crate) fn give_up_unfinished(&mut self) {
+        for (_, inbound) in self.inbound.drain() {
+            inbound.close();
+        }
+    }
+
     /// Whether messages that the peer starts are refused for now: before they are acknowledged, so that the peer may send
     /// them again.
     pub(crate) fn set_busy(&mut self, busy: bool) {
