@@ -29,8 +29,8 @@ pub struct Message {
 }
 
 impl Message {
-    pub(crate) fn new(header: FrameHeader, body: Body, registry: Arc<Registry>, limit: u64) -> Self {
-        Self { header: Box::new(header), body, registry, limit }
+    pub(crate) fn new(header: Box<FrameHeader>, body: Body, registry: Arc<Registry>, limit: u64) -> Self {
+        Self { header, body, registry, limit }
     }
 
     /// Everything that the header says.

@@ -21,7 +21,7 @@ const STEP: usize = 1 << 20;
 /// A message that comes.
 #[derive(Debug)]
 pub(crate) struct Inbound {
-    pub(super) header: FrameHeader,
+    pub(super) header: Box<FrameHeader>,
     /// The header as it came: what a seal covers.
     raw: Vec<u8>,
     flags: Flags,
@@ -59,7 +59,7 @@ pub(crate) struct Direct {
 
 impl Engine {
     pub(super) fn started(&mut self, message: MessageKey, flags: Flags, len: Option<u64>) {
-        let header = self.core.header().clone();
+        let header = Box::new(self.core.header().clone());
         let sealed = flags.contains(Flags::CRYPT);
         let raw = if sealed { self.core.header_bytes().to_vec() } else { Vec::new() };
         let expected = len.and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
@@ -109,7 +109,7 @@ impl Engine {
         }
     }
 
-    fn deliver_stream(&mut self, header: FrameHeader, packed: bool, pipe: Arc<Pipe>) {
+    fn deliver_stream(&mut self, header: Box<FrameHeader>, packed: bool, pipe: Arc<Pipe>) {
         let unpack = packed.then(|| Unpack::new(self.options.max_stream));
         self.streams.push(pipe.clone());
         let body = Body::Stream(pipe, unpack.map(Box::new));
@@ -154,7 +154,7 @@ impl Engine {
         if inbound.header.codec == CodecId::PROTOBUF {
             self.mirror(SubEncoding::of(&body));
         }
-        let delivered = self.message(&inbound, Body::Whole(body));
+        let delivered = self.message(inbound.header, Body::Whole(body));
         self.deliver(delivered);
     }
 

@@ -5,12 +5,13 @@
 
 mod checksum;
 mod guard;
+mod hash;
 mod inbound;
 mod outbound;
 mod pipe;
 mod queue;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -36,6 +37,7 @@ use super::psk::Psk;
 use crate::codec::{Registry, SubEncoding};
 use checksum::HardwareCrc;
 use guard::Guard;
+use hash::NumberMap;
 use outbound::Outbound;
 
 /// Longest header that is read; those written have some dozens of bytes.
@@ -78,8 +80,8 @@ pub(crate) struct Engine {
     exported: Option<Arc<Psk>>,
     /// HELLO and its answer as they were sent and came, for the keys; until the handshake is over.
     transcript: Option<Transcript>,
-    inbound: HashMap<MessageKey, Inbound>,
-    outbound: HashMap<u64, Outbound>,
+    inbound: NumberMap<MessageKey, Inbound>,
+    outbound: NumberMap<u64, Outbound>,
     deliveries: VecDeque<Delivery>,
     compressor: Compressor,
     decompressor: Decompressor,
@@ -116,8 +118,8 @@ impl Engine {
             sub_encoding: None,
             exported,
             transcript: Some(Transcript::default()),
-            inbound: HashMap::new(),
-            outbound: HashMap::new(),
+            inbound: NumberMap::default(),
+            outbound: NumberMap::default(),
             deliveries: VecDeque::new(),
             compressor: Compressor::new(),
             decompressor: Decompressor::new(limits),
@@ -302,9 +304,8 @@ impl Engine {
         if sealed {
             flags = flags.union(Flags::CRYPT);
         }
-        let mut bytes = [0; HEADER];
-        let begun = self.core.begin(header, flags, &mut bytes)?;
-        let header_bytes = &bytes[..begun.header_len];
+        let begun = self.core.begin(header, flags, &mut self.control[..HEADER])?;
+        let header_bytes = &self.control[..begun.header_len];
         let body = match outgoing.body {
             Some(body) => match self.core.protection_mut().seal_message(header, header_bytes, flags, body) {
                 Ok(body) => Some(body),
@@ -441,8 +442,8 @@ impl Engine {
         self.deliveries.push_back(Delivery::Message(message));
     }
 
-    fn message(&self, inbound: &Inbound, body: Body) -> Message {
-        Message::new(inbound.header.clone(), body, self.registry.clone(), self.options.max_message)
+    fn message(&self, header: Box<FrameHeader>, body: Body) -> Message {
+        Message::new(header, body, self.registry.clone(), self.options.max_message)
     }
 }
 

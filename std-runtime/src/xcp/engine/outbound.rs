@@ -79,9 +79,9 @@ impl Outbound {
     /// Writes a frame with a chunk of it.
     pub(super) fn emit(&mut self, chunk: &Chunk, queue: &mut WriteQueue) {
         self.kept |= chunk.kept;
-        let mut head = [0; super::HEADER + 16];
-        let Some(head_len) = chunk.envelope.head(&self.header, &mut head) else { return };
-        queue.copy(&head[..head_len]);
+        if !queue.head(&chunk.envelope, &self.header) {
+            return;
+        }
         let mut checksum = HardwareCrc::default();
         let mut skip = usize::try_from(chunk.offset - self.start).unwrap_or(usize::MAX);
         let mut left = chunk.len;
