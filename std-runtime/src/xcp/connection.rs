@@ -225,39 +225,49 @@ impl Connection {
         }
     }
 
-    /// Hands a message to the engine, waiting while there is no room.
-    pub(super) async fn submit(
+    /// Hands a message to the engine; `None` if there is no room.
+    fn try_submit(
         &self,
         header: &mut FrameHeader,
-        body: Option<Bytes>,
-        compressed: bool,
-        room: Option<Arc<dyn Room>>,
+        outgoing: Outgoing,
+        registered: &mut impl FnMut(&mut State, Submitted),
+    ) -> Result<Option<Submitted>, SendError> {
+        let mut state = self.shared().lock();
+        if let Some(reason) = state.reason {
+            return Err(SendError::Closed { reason });
+        }
+        // One message always goes, however long it is.
+        let held = state.engine.held();
+        if held != 0 && held >= self.shared().options.max_queued {
+            return Ok(None);
+        }
+        match state.engine.submit(header, outgoing) {
+            Ok(submitted) => {
+                registered(&mut state, submitted);
+                self.shared().transmit(state);
+                Ok(Some(submitted))
+            }
+            Err(NotSent::Busy { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Hands a message to the engine, waiting while there is no room.
+    async fn submit(
+        &self,
+        header: &mut FrameHeader,
+        outgoing: Outgoing,
         mut registered: impl FnMut(&mut State, Submitted),
     ) -> Result<Submitted, SendError> {
+        if let Some(submitted) = self.try_submit(header, outgoing.clone(), &mut registered)? {
+            return Ok(submitted);
+        }
         loop {
             let waiting = self.shared().room.notified();
             tokio::pin!(waiting);
             waiting.as_mut().enable();
-            {
-                let mut state = self.shared().lock();
-                if let Some(reason) = state.reason {
-                    return Err(SendError::Closed { reason });
-                }
-                let held = state.engine.held();
-                let limit = state.engine.options().max_queued;
-                // One message always goes, however long it is.
-                if held == 0 || held < limit {
-                    let outgoing = Outgoing { body: body.clone(), compressed, room: room.clone() };
-                    match state.engine.submit(header, outgoing) {
-                        Ok(submitted) => {
-                            registered(&mut state, submitted);
-                            state.wake();
-                            return Ok(submitted);
-                        }
-                        Err(NotSent::Busy { .. }) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
+            if let Some(submitted) = self.try_submit(header, outgoing.clone(), &mut registered)? {
+                return Ok(submitted);
             }
             waiting.await;
         }
@@ -270,7 +280,8 @@ impl Connection {
         packed: bool,
         room: Arc<dyn Room>,
     ) -> Result<Submitted, SendError> {
-        self.submit(header, None, packed, Some(room), |_, _| {}).await
+        let outgoing = Outgoing { body: None, compressed: packed, room: Some(room) };
+        self.submit(header, outgoing, |_, _| {}).await
     }
 
     /// Ends when the connection does; not a handle that keeps it open.
@@ -331,7 +342,7 @@ enum Payload {
 pub struct Send {
     connection: Connection,
     payload: Payload,
-    header: FrameHeader,
+    header: Box<FrameHeader>,
     codec: Option<CodecId>,
     preferred: Option<CodecId>,
     compress: Option<i32>,
@@ -341,11 +352,11 @@ pub struct Send {
 
 impl Send {
     fn new(connection: Connection, payload: Payload) -> Self {
-        let compress = connection.shared().lock().engine.options().compress;
+        let compress = connection.shared().options.compress;
         Self {
             connection,
             payload,
-            header: FrameHeader::new(MsgType::DATA, DEFAULT_CHANNEL, 0),
+            header: Box::new(FrameHeader::new(MsgType::DATA, DEFAULT_CHANNEL, 0)),
             codec: None,
             preferred: None,
             compress,
@@ -439,6 +450,9 @@ impl Send {
         if self.acknowledged {
             self.header.tags.push(Tags::ACK, "1")?;
         }
+        if self.compress.is_none() {
+            return Ok((body, false));
+        }
         Ok(self.connection.with_state(|state| state.engine.pack(body, self.compress)))
     }
 
@@ -448,7 +462,7 @@ impl Send {
         let mut receiver = None;
         let submitted = self
             .connection
-            .submit(&mut self.header, Some(body), packed, None, |state, submitted| {
+            .submit(&mut self.header, Outgoing::whole(body, packed), |state, submitted| {
                 if waits {
                     let (sender, ack) = oneshot::channel();
                     state.acks.insert(submitted.msg_id, sender);
@@ -460,7 +474,7 @@ impl Send {
         match receiver.await {
             Ok(Outcome::Acked | Outcome::Answer(_)) => Ok(submitted.msg_id),
             Ok(Outcome::Nack { code, retry_after }) => Err(SendError::Nack { code, retry_after }),
-            Ok(Outcome::Unacknowledged) => Err(SendError::Unacknowledged),
+            Ok(Outcome::Unacknowledged | Outcome::Late) => Err(SendError::Unacknowledged),
             Err(_) => Err(SendError::Closed { reason: self.connection.reason() }),
         }
     }
@@ -488,11 +502,15 @@ pub struct Request {
 struct Waiting<'c> {
     connection: &'c Connection,
     request: u64,
+    /// It is forgotten already.
+    over: bool,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.connection.shared().lock().forget(self.request);
+        if !self.over {
+            self.connection.shared().lock().forget(self.request);
+        }
     }
 }
 
@@ -529,33 +547,35 @@ impl Request {
 
     async fn run(self) -> Result<Message, RequestError> {
         let Self { mut send, timeout } = self;
-        let after = timeout
-            .unwrap_or_else(|| send.connection.with_state(|state| state.engine.options().request_timeout));
-        let connection = send.connection.clone();
+        let shared = send.connection.shared().clone();
+        let after = timeout.unwrap_or(shared.options.request_timeout);
         let (body, packed) = send.prepare()?;
-        let mut waiting = None;
-        let answer = async {
-            let mut receiver = None;
-            connection
-                .submit(&mut send.header, Some(body), packed, None, |state, submitted| {
-                    let (request, answer) = state.expect(submitted.msg_id);
-                    waiting = Some(Waiting { connection: &connection, request });
-                    receiver = Some(answer);
-                })
-                .await?;
-            let receiver = receiver.expect("registered when it was submitted");
-            Ok::<_, SendError>(receiver.await)
+        let deadline = shared.now().saturating_add(after);
+        let connection = send.connection.clone();
+        let mut answer = None;
+        let mut registered = |state: &mut State, submitted: Submitted| {
+            let (request, receiver) = state.expect(submitted.msg_id, deadline);
+            answer = Some((Waiting { connection: &connection, request, over: false }, receiver));
         };
-        let outcome = match tokio::time::timeout(after, answer).await {
-            Ok(outcome) => outcome?,
-            Err(_) => return Err(RequestError::Timeout { after }),
-        };
+        let outgoing = Outgoing::whole(body, packed);
+        if connection.try_submit(&mut send.header, outgoing.clone(), &mut registered)?.is_none() {
+            let submitted = connection.submit(&mut send.header, outgoing, registered);
+            let Ok(submitted) = tokio::time::timeout(after, submitted).await else {
+                return Err(RequestError::Timeout { after });
+            };
+            submitted?;
+        }
+        let (mut waiting, receiver) = answer.expect("registered when it was submitted");
+        // The driver keeps the time from here on, for all requests together.
+        let outcome = receiver.await;
+        waiting.over = true;
         match outcome {
             Ok(Outcome::Answer(message)) => Ok(message),
             Ok(Outcome::Nack { code, retry_after }) => Err(RequestError::Nack { code, retry_after }),
             Ok(Outcome::Acked | Outcome::Unacknowledged) => {
                 Err(RequestError::Send(SendError::Unacknowledged))
             }
+            Ok(Outcome::Late) => Err(RequestError::Timeout { after }),
             Err(_) => Err(RequestError::Closed { reason: connection.reason() }),
         }
     }

@@ -12,19 +12,34 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::engine::{Delivery, Engine, Room};
 use super::message::Message;
+use super::options::Options;
+use super::outlet::Outlet;
+use super::transport::Writer;
+
+/// Longest message that is written by whoever sends it: longer ones are a task of their own.
+const DIRECT: usize = 64 << 10;
 
 /// What became of something that was sent.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Answer(Message),
     Acked,
-    Nack { code: ErrorCode, retry_after: Option<Duration> },
+    Nack {
+        code: ErrorCode,
+        retry_after: Option<Duration>,
+    },
     Unacknowledged,
+    /// No answer came in time.
+    Late,
 }
 
 #[derive(Debug)]
 pub(super) struct Shared {
     state: Mutex<State>,
+    /// Locked after the state, where both are.
+    outlet: Mutex<Outlet>,
+    /// As the engine has them.
+    pub(super) options: Options,
     epoch: std::time::Instant,
     /// Who the peer is, for the log.
     pub(super) peer: String,
@@ -38,8 +53,14 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) engine: Engine,
     driver: Option<Waker>,
-    /// Requests by their numbers, in their order where the dialect gives none.
-    pub(super) requests: Vec<(u64, u64, oneshot::Sender<Outcome>)>,
+    /// Requests that wait for their answers, in their order.
+    requests: Vec<Request>,
+    /// No request is late before.
+    first_deadline: Option<Instant>,
+    /// The driver looks again by then, if nobody wakes it.
+    driver_due: Option<Instant>,
+    /// Nobody has written past the driver since it looked.
+    direct: bool,
     /// Messages that wait for an ACK.
     pub(super) acks: HashMap<u64, oneshot::Sender<Outcome>>,
     pub(super) pings: HashMap<u64, (Instant, oneshot::Sender<Duration>)>,
@@ -57,18 +78,33 @@ pub(super) struct State {
     side: Side,
 }
 
+#[derive(Debug)]
+struct Request {
+    /// The handle's number.
+    request: u64,
+    /// The message's; 0 where the dialect gives none.
+    msg_id: u64,
+    deadline: Instant,
+    sender: oneshot::Sender<Outcome>,
+}
+
 impl Shared {
     pub(super) fn new(
         engine: Engine,
+        writer: Writer,
         side: Side,
         peer: String,
         epoch: std::time::Instant,
     ) -> (Self, mpsc::UnboundedReceiver<Message>) {
         let (sender, receiver) = mpsc::unbounded_channel();
+        let options = engine.options().clone();
         let state = State {
             engine,
             driver: None,
             requests: Vec::new(),
+            first_deadline: None,
+            driver_due: None,
+            direct: false,
             acks: HashMap::new(),
             pings: HashMap::new(),
             inbound: Some(sender),
@@ -82,13 +118,46 @@ impl Shared {
             changed: false,
             side,
         };
-        let shared =
-            Self { state: Mutex::new(state), epoch, peer, room: Notify::new(), changed: Notify::new() };
+        let shared = Self {
+            state: Mutex::new(state),
+            outlet: Mutex::new(Outlet::new(writer)),
+            options,
+            epoch,
+            peer,
+            room: Notify::new(),
+            changed: Notify::new(),
+        };
         (shared, receiver)
     }
 
     pub(super) fn lock(&self) -> Guarded<'_> {
         Guarded { state: Some(self.state.lock().unwrap_or_else(PoisonError::into_inner)), shared: self }
+    }
+
+    pub(super) fn outlet(&self) -> MutexGuard<'_, Outlet> {
+        self.outlet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has sent what was handed to the engine.
+    ///
+    /// A short message goes to the socket from here if nothing else waits: whoever asks and waits for the answer saves a
+    /// turn of the scheduler. Once only until the driver has looked, which it does when something comes: further messages
+    /// wait for it, and leave together.
+    pub(super) fn transmit(&self, mut state: Guarded<'_>) {
+        let direct = std::mem::take(&mut state.direct) && state.engine.held() <= DIRECT;
+        let outlet = if direct { self.outlet.try_lock().ok() } else { None };
+        let Some(mut outlet) = outlet.filter(|outlet| outlet.is_idle()) else { return state.wake() };
+        if state.engine.fill(self.now(), &mut outlet.queue) {
+            state.made_room();
+        }
+        let left = outlet.queue.is_high();
+        let early = state.due().is_some_and(|due| state.driver_due.is_none_or(|looks| due < looks));
+        drop(state);
+        let written = outlet.try_write();
+        drop(outlet);
+        if left || early || !written {
+            self.lock().wake();
+        }
     }
 
     pub(super) fn now(&self) -> Instant {
@@ -187,16 +256,43 @@ impl State {
         }
     }
 
-    /// Waits for the answer to message `msg_id`; the handle forgets it again.
-    pub(super) fn expect(&mut self, msg_id: u64) -> (u64, oneshot::Receiver<Outcome>) {
+    /// Waits for the answer to message `msg_id` until `deadline`; the handle forgets it again.
+    pub(super) fn expect(&mut self, msg_id: u64, deadline: Instant) -> (u64, oneshot::Receiver<Outcome>) {
         let (sender, receiver) = oneshot::channel();
         self.next_request += 1;
-        self.requests.push((self.next_request, msg_id, sender));
-        (self.next_request, receiver)
+        let request = self.next_request;
+        self.requests.push(Request { request, msg_id, deadline, sender });
+        self.first_deadline = Some(self.first_deadline.map_or(deadline, |first| first.min(deadline)));
+        (request, receiver)
     }
 
     pub(super) fn forget(&mut self, request: u64) {
-        self.requests.retain(|(each, ..)| *each != request);
+        self.requests.retain(|each| each.request != request);
+    }
+
+    /// When the engine or a request must be looked after. Not later, but maybe earlier: requests may be answered by then.
+    pub(super) fn due(&self) -> Option<Instant> {
+        [self.engine.poll_timeout(), self.first_deadline].into_iter().flatten().min()
+    }
+
+    /// The driver looks again at the earlier of these at the latest.
+    pub(super) fn driver_looked(&mut self, sleeps_until: Option<Instant>, due: Option<Instant>) {
+        self.driver_due = [sleeps_until, due].into_iter().flatten().min();
+        self.direct = true;
+    }
+
+    /// Does what is due.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+            self.engine.handle_timeout(now);
+        }
+        if self.first_deadline.is_some_and(|at| at <= now) {
+            for late in self.requests.extract_if(.., |request| request.deadline <= now) {
+                // Whoever asked may have gone.
+                let _ = late.sender.send(Outcome::Late);
+            }
+            self.first_deadline = self.requests.iter().map(|request| request.deadline).min();
+        }
     }
 
     pub(super) fn close_if_done(&mut self) {
@@ -256,9 +352,9 @@ impl State {
         let at = match msg_id {
             0 if strict => (!self.requests.is_empty()).then_some(0),
             0 => None,
-            id => self.requests.iter().position(|(_, each, _)| *each == id),
+            id => self.requests.iter().position(|request| request.msg_id == id),
         }?;
-        Some(self.requests.remove(at).2)
+        Some(self.requests.remove(at).sender)
     }
 
     fn message(&mut self, now: Instant, message: Message) {

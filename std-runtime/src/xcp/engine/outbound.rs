@@ -11,7 +11,7 @@ use super::checksum::HardwareCrc;
 use super::queue::WriteQueue;
 
 /// A message to be sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     /// Its bytes; `None` if they follow.
     pub(crate) body: Option<Bytes>,
@@ -19,6 +19,12 @@ pub(crate) struct Outgoing {
     pub(crate) compressed: bool,
     /// Who waits for room, of a message whose bytes follow.
     pub(crate) room: Option<Arc<dyn Room>>,
+}
+
+impl Outgoing {
+    pub(crate) fn whole(body: Bytes, compressed: bool) -> Self {
+        Self { body: Some(body), compressed, room: None }
+    }
 }
 
 /// Who waits until bytes were sent.
