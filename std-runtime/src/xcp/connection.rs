@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::Ether;
 use super::draft::Draft;
-use super::engine::{Outgoing, Room, Submitted};
+use super::engine::{Outgoing, Submitted};
 use super::error::{BodyError, RequestError, SendError};
 use super::message::Message;
 use super::shared::{Outcome, Shared, State};
@@ -169,7 +169,7 @@ impl Connection {
             let room = self.shared().room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            if self.with_state(|state| state.is_flushed() || state.engine.is_closed()) {
+            if self.shared().is_flushed() {
                 return;
             }
             room.await;
@@ -203,39 +203,49 @@ impl Connection {
         self.shared().lock().reason.unwrap_or(CloseReason::Local)
     }
 
+    /// Hands a message to the engine; `None` if there is no room.
+    fn try_submit(
+        &self,
+        header: &mut FrameHeader,
+        outgoing: Outgoing,
+        registered: &mut impl FnMut(&mut State, Submitted),
+    ) -> Result<Option<Submitted>, SendError> {
+        let mut state = self.shared().lock();
+        if let Some(reason) = state.reason {
+            return Err(SendError::Closed { reason });
+        }
+        // One message always goes, however long it is.
+        let held = state.engine.held();
+        if held != 0 && held >= self.shared().options.max_queued {
+            return Ok(None);
+        }
+        match state.engine.submit(header, outgoing) {
+            Ok(submitted) => {
+                registered(&mut state, submitted);
+                self.shared().transmit(state);
+                Ok(Some(submitted))
+            }
+            Err(NotSent::Busy { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Hands a message to the engine, waiting while there is no room.
     pub(super) async fn submit(
         &self,
         header: &mut FrameHeader,
-        body: Option<Bytes>,
-        compressed: bool,
-        room: Option<Arc<dyn Room>>,
+        outgoing: Outgoing,
         mut registered: impl FnMut(&mut State, Submitted),
     ) -> Result<Submitted, SendError> {
+        if let Some(submitted) = self.try_submit(header, outgoing.clone(), &mut registered)? {
+            return Ok(submitted);
+        }
         loop {
             let waiting = self.shared().room.notified();
             tokio::pin!(waiting);
             waiting.as_mut().enable();
-            {
-                let mut state = self.shared().lock();
-                if let Some(reason) = state.reason {
-                    return Err(SendError::Closed { reason });
-                }
-                let held = state.engine.held();
-                let limit = state.engine.options().max_queued;
-                // One message always goes, however long it is.
-                if held == 0 || held < limit {
-                    let outgoing = Outgoing { body: body.clone(), compressed, room: room.clone() };
-                    match state.engine.submit(header, outgoing) {
-                        Ok(submitted) => {
-                            registered(&mut state, submitted);
-                            state.wake();
-                            return Ok(submitted);
-                        }
-                        Err(NotSent::Busy { .. }) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
+            if let Some(submitted) = self.try_submit(header, outgoing.clone(), &mut registered)? {
+                return Ok(submitted);
             }
             waiting.await;
         }
@@ -347,6 +357,9 @@ impl Send {
         });
         let body = self.draft.encode(&agreed, &registry, &options)?;
         let level = self.compress.unwrap_or(options.compress);
+        if level.is_none() {
+            return Ok((body, false));
+        }
         Ok(self.connection.with_state(|state| state.engine.pack(body, level)))
     }
 
@@ -356,7 +369,7 @@ impl Send {
         let mut receiver = None;
         let submitted = self
             .connection
-            .submit(&mut self.draft.header, Some(body), packed, None, |state, submitted| {
+            .submit(&mut self.draft.header, Outgoing::whole(body, packed), |state, submitted| {
                 if waits {
                     let (sender, ack) = oneshot::channel();
                     state.acks.insert(submitted.msg_id, sender);
@@ -368,7 +381,7 @@ impl Send {
         match receiver.await {
             Ok(Outcome::Acked | Outcome::Answer(_)) => Ok(submitted.msg_id),
             Ok(Outcome::Nack { code, retry_after }) => Err(SendError::Nack { code, retry_after }),
-            Ok(Outcome::Unacknowledged) => Err(SendError::Unacknowledged),
+            Ok(Outcome::Unacknowledged | Outcome::Late) => Err(SendError::Unacknowledged),
             Err(_) => Err(SendError::Closed { reason: self.connection.reason() }),
         }
     }
@@ -396,11 +409,15 @@ pub struct Request {
 struct Waiting<'c> {
     connection: &'c Connection,
     request: u64,
+    /// It is forgotten already.
+    over: bool,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.connection.shared().lock().forget(self.request);
+        if !self.over {
+            self.connection.shared().lock().forget(self.request);
+        }
     }
 }
 
@@ -447,33 +464,35 @@ impl Request {
 
     async fn run(self) -> Result<Message, RequestError> {
         let Self { mut send, timeout } = self;
-        let after = timeout
-            .unwrap_or_else(|| send.connection.with_state(|state| state.engine.options().request_timeout));
-        let connection = send.connection.clone();
+        let shared = send.connection.shared().clone();
+        let after = timeout.unwrap_or(shared.options.request_timeout);
         let (body, packed) = send.prepare()?;
-        let mut waiting = None;
-        let answer = async {
-            let mut receiver = None;
-            connection
-                .submit(&mut send.draft.header, Some(body), packed, None, |state, submitted| {
-                    let (request, answer) = state.expect(submitted.msg_id);
-                    waiting = Some(Waiting { connection: &connection, request });
-                    receiver = Some(answer);
-                })
-                .await?;
-            let receiver = receiver.expect("registered when it was submitted");
-            Ok::<_, SendError>(receiver.await)
+        let deadline = shared.now().saturating_add(after);
+        let connection = send.connection.clone();
+        let mut answer = None;
+        let mut registered = |state: &mut State, submitted: Submitted| {
+            let (request, receiver) = state.expect(submitted.msg_id, deadline);
+            answer = Some((Waiting { connection: &connection, request, over: false }, receiver));
         };
-        let outcome = match tokio::time::timeout(after, answer).await {
-            Ok(outcome) => outcome?,
-            Err(_) => return Err(RequestError::Timeout { after }),
-        };
+        let outgoing = Outgoing::whole(body, packed);
+        if connection.try_submit(&mut send.draft.header, outgoing.clone(), &mut registered)?.is_none() {
+            let submitted = connection.submit(&mut send.draft.header, outgoing, registered);
+            let Ok(submitted) = tokio::time::timeout(after, submitted).await else {
+                return Err(RequestError::Timeout { after });
+            };
+            submitted?;
+        }
+        let (mut waiting, receiver) = answer.expect("registered when it was submitted");
+        // The driver keeps the time from here on, for all requests together.
+        let outcome = receiver.await;
+        waiting.over = true;
         match outcome {
             Ok(Outcome::Answer(message)) => Ok(message),
             Ok(Outcome::Nack { code, retry_after }) => Err(RequestError::Nack { code, retry_after }),
             Ok(Outcome::Acked | Outcome::Unacknowledged) => {
                 Err(RequestError::Send(SendError::Unacknowledged))
             }
+            Ok(Outcome::Late) => Err(RequestError::Timeout { after }),
             Err(_) => Err(RequestError::Closed { reason: connection.reason() }),
         }
     }

@@ -43,6 +43,7 @@ pub mod keys;
 mod message;
 mod options;
 mod order;
+mod outlet;
 pub mod psk;
 pub mod schema;
 pub mod seal;

@@ -6,12 +6,13 @@
 mod checksum;
 mod guard;
 mod handshake;
+mod hash;
 mod inbound;
 mod outbound;
 mod pipe;
 mod queue;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -38,6 +39,7 @@ use crate::codec::{Registry, SubEncoding};
 use checksum::HardwareCrc;
 use guard::Guard;
 use handshake::Transcript;
+use hash::NumberMap;
 use outbound::Outbound;
 
 /// Longest header that is read; those written have some dozens of bytes.
@@ -80,8 +82,8 @@ pub(crate) struct Engine {
     exported: Option<Arc<Psk>>,
     /// HELLO and its answer as they were sent and came, for the keys; until the handshake is over.
     transcript: Option<Transcript>,
-    inbound: HashMap<MessageKey, Inbound>,
-    outbound: HashMap<u64, Outbound>,
+    inbound: NumberMap<MessageKey, Inbound>,
+    outbound: NumberMap<u64, Outbound>,
     deliveries: VecDeque<Delivery>,
     /// Refusals of messages that were delivered, for which core had no room yet.
     refusals: VecDeque<(MessageKey, ErrorCode)>,
@@ -118,8 +120,8 @@ impl Engine {
             sub_encoding: None,
             exported,
             transcript: options.seals().then(Transcript::default),
-            inbound: HashMap::new(),
-            outbound: HashMap::new(),
+            inbound: NumberMap::default(),
+            outbound: NumberMap::default(),
             deliveries: VecDeque::new(),
             refusals: VecDeque::new(),
             delivered: 0,
@@ -343,9 +345,8 @@ impl Engine {
         if sealed {
             flags = flags.union(Flags::CRYPT);
         }
-        let mut bytes = [0; HEADER];
-        let begun = self.core.begin(header, flags, &mut bytes)?;
-        let header_bytes = &bytes[..begun.header_len];
+        let begun = self.core.begin(header, flags, &mut self.control[..HEADER])?;
+        let header_bytes = &self.control[..begun.header_len];
         let body = match outgoing.body {
             Some(body) => match self.core.protection_mut().seal_message(header, header_bytes, flags, body) {
                 Ok(body) => Some(body),
@@ -481,8 +482,8 @@ impl Engine {
         self.deliveries.push_back(Delivery::Message(message));
     }
 
-    fn message(&self, inbound: &Inbound, body: Body) -> Message {
-        Message::new(inbound.header.clone(), body, self.registry.clone(), self.options.max_message)
+    fn message(&self, header: Box<FrameHeader>, body: Body) -> Message {
+        Message::new(header, body, self.registry.clone(), self.options.max_message)
     }
 }
 

@@ -11,7 +11,7 @@ use super::checksum::HardwareCrc;
 use super::queue::WriteQueue;
 
 /// A message to be sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     /// Its bytes; `None` if they follow.
     pub(crate) body: Option<Bytes>,
@@ -19,6 +19,12 @@ pub(crate) struct Outgoing {
     pub(crate) compressed: bool,
     /// Who waits for room, of a message whose bytes follow.
     pub(crate) room: Option<Arc<dyn Room>>,
+}
+
+impl Outgoing {
+    pub(crate) fn whole(body: Bytes, compressed: bool) -> Self {
+        Self { body: Some(body), compressed, room: None }
+    }
 }
 
 /// Who waits until bytes were sent.
@@ -79,9 +85,9 @@ impl Outbound {
     /// Writes a frame with a chunk of it.
     pub(super) fn emit(&mut self, chunk: &Chunk, queue: &mut WriteQueue) {
         self.kept |= chunk.kept;
-        let mut head = [0; super::HEADER + 16];
-        let Some(head_len) = chunk.envelope.head(&self.header, &mut head) else { return };
-        queue.copy(&head[..head_len]);
+        if !queue.head(&chunk.envelope, &self.header) {
+            return;
+        }
         let mut checksum = HardwareCrc::default();
         let mut skip = usize::try_from(chunk.offset - self.start).unwrap_or(usize::MAX);
         let mut left = chunk.len;
