@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use bytes::Bytes;
-use strait::xcp::{Attachment, Connection, ErrorCode, Ether, Options};
+use strait::xcp::{Attachment, Connection, ErrorCode, Ether, Options, Server};
 use tokio::runtime::Runtime;
 
 /// A server that answers ethers with themselves, in the background.
@@ -71,4 +71,13 @@ pub(crate) async fn served(address: &str) {
     let answer = client.request(&ether).await.expect("is answered");
     assert_eq!(answer.ether().expect("an ether").attachments, ether.attachments);
     assert!(client.ping().await.is_ok());
+}
+
+/// Both ends of a connection, and the server that must live as long as nobody else is to be taken.
+pub(crate) async fn pair(options: &Options) -> (Server, Connection, Connection) {
+    let mut server = options.listen("tcp://127.0.0.1:0").await.expect("listens");
+    let address = server.address().to_string();
+    let (client, accepted) = tokio::join!(options.connect(&address), server.accept());
+    let client = client.expect("connects");
+    (server, client, accepted.expect("a client"))
 }
