@@ -157,7 +157,8 @@ where
             false => self.config.max_frame,
         };
         // Of control frames as many bytes as have room: to a small limit not even a refusal could be sent.
-        let control = if opening || is_control(self.header.msg_type) { HEADER.saturating_add(CONTROL) } else { 0 };
+        let control =
+            if opening || is_control(self.header.msg_type) { HEADER.saturating_add(CONTROL) } else { 0 };
         let limit = u64::from(limit).max(len_of(control));
         let around = len(self.decoder.header()).saturating_add(len_of(FRAMING));
         let frame = payload_len.saturating_add(around);
