@@ -118,8 +118,8 @@ impl Engine {
 
     /// Opens and unpacks a message, and delivers it.
     fn complete(&mut self, now: Instant, message: MessageKey) {
-        let Some(mut inbound) = self.inbound.remove(&message) else { return };
-        let mut body = inbound.data.split();
+        let Some(inbound) = self.inbound.remove(&message) else { return };
+        let mut body = inbound.data;
         if inbound.flags.contains(Flags::CRYPT) {
             let guard = self.core.protection_mut();
             if !guard.open_message(&inbound.header, &inbound.raw, inbound.flags, &mut body) {
