@@ -145,12 +145,12 @@ impl Engine {
 
     /// Opens and unpacks a message, and delivers it.
     fn complete(&mut self, now: Instant, message: MessageKey) {
-        let Some(mut inbound) = self.inbound.remove(&message) else { return };
+        let Some(inbound) = self.inbound.remove(&message) else { return };
         if self.has_no_room_for(&inbound.header) {
             tracing::info!(id = message.msg_id, "nobody takes messages: refused");
             return self.refuse(now, message, ErrorCode::ERR_BUSY);
         }
-        let mut body = inbound.data.split();
+        let mut body = inbound.data;
         if inbound.flags.contains(Flags::CRYPT) {
             let guard = self.core.protection_mut();
             if !guard.open_message(&inbound.header, &inbound.raw, inbound.flags, &mut body) {

@@ -46,6 +46,8 @@ use outbound::Outbound;
 const HEADER: usize = 4096;
 /// Longest body of a control frame.
 const CONTROL: usize = 8192;
+/// Most bytes that are kept to compress into.
+const PACKED: usize = 4 << 20;
 /// Messages in each direction that are unfinished, or wait for an ACK.
 const MESSAGES: usize = 256;
 
@@ -92,6 +94,8 @@ pub(crate) struct Engine {
     /// Whether messages that the peer starts are refused for now.
     busy: bool,
     compressor: Compressor,
+    /// Empty: what the last message was compressed into.
+    packed: Vec<u8>,
     decompressor: Decompressor,
     /// Streams that are unfinished or unread.
     streams: Vec<Arc<Pipe>>,
@@ -127,6 +131,7 @@ impl Engine {
             delivered: 0,
             busy: false,
             compressor: Compressor::new(),
+            packed: Vec::new(),
             decompressor: Decompressor::new(limits),
             streams: Vec::new(),
             control: vec![0; HEADER + CONTROL + 48],
@@ -456,11 +461,16 @@ impl Engine {
         let Some(level) = level.filter(|_| agreed && self.options.sizes.compresses(body.len())) else {
             return (body, false);
         };
-        let mut packed = Vec::new();
-        match self.compressor.compress(level, &body, &mut packed) {
-            Ok(_) if packed.len() < body.len() => (packed.into(), true),
+        // The room for the worst case is kept: only what it came to is set aside for the message.
+        self.packed.clear();
+        let packed = match self.compressor.compress(level, &body, &mut self.packed) {
+            Ok(_) if self.packed.len() < body.len() => (Bytes::copy_from_slice(&self.packed), true),
             _ => (body, false),
+        };
+        if self.packed.capacity() > PACKED {
+            self.packed = Vec::new();
         }
+        packed
     }
 
     /// Bytes of messages that are not sent yet, or kept for an ACK.

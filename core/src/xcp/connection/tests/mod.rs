@@ -1,4 +1,10 @@
 //! Do two ends understand each other, on any transport and for as long as it lasts?
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::std_instead_of_core,
+    reason = "a test that cannot go on fails, and its numbers are small"
+)]
 
 mod bounds;
 mod end;
