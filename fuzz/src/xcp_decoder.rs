@@ -106,7 +106,7 @@ fn check(seen: &Seen, stream: &[u8]) {
     let mut rest = stream;
     for frame in &seen.frames {
         let mut bytes = vec![0x10, 0x7A, 0xA1, 0xA9, frame.version, frame.flags.0];
-        bytes.extend_from_slice(&(frame.header.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(&u16::try_from(frame.header.len()).expect("it was one").to_le_bytes());
         bytes.extend_from_slice(&frame.header);
         let len = frame.payload_len.to_le_bytes();
         let width = if frame.flags.contains(Flags::LARGE) { 8 } else { 4 };

@@ -224,22 +224,27 @@ mod tests {
 
     /// All that came of a stream: heads, payloads and ends, payloads in one piece.
     #[derive(Debug, Default, PartialEq)]
-    struct Seen(Vec<(u8, Flags, Vec<u8>, Vec<u8>, u32, [u8; 4])>);
+    struct Seen(Vec<Whole>);
+
+    /// Version, flags, header, payload, its checksum and what the frame says it is.
+    type Whole = (u8, Flags, Vec<u8>, Vec<u8>, u32, [u8; 4]);
 
     fn decode(pieces: &[&[u8]]) -> Seen {
         let mut decoder = Decoder::<Crc32c, 256>::default();
         let mut seen = Seen::default();
         for piece in pieces {
             let mut input = *piece;
-            while let Some(found) = decoder.decode(&mut input).unwrap() {
+            while let Some(found) = decoder.decode(&mut input).expect("it is a frame") {
                 match found {
                     Piece::Head { version, flags, payload_len } => {
-                        let payload = Vec::with_capacity(payload_len as usize);
+                        let payload = Vec::with_capacity(usize::try_from(payload_len).expect("it is short"));
                         seen.0.push((version, flags, decoder.header().to_vec(), payload, 0, [0; 4]));
                     }
-                    Piece::Payload(bytes) => seen.0.last_mut().unwrap().3.extend_from_slice(bytes),
+                    Piece::Payload(bytes) => {
+                        seen.0.last_mut().expect("it is a frame").3.extend_from_slice(bytes);
+                    }
                     Piece::End { computed, trailer } => {
-                        let last = seen.0.last_mut().unwrap();
+                        let last = seen.0.last_mut().expect("it is a frame");
                         assert_eq!(crc32c(&last.3), computed);
                         (last.4, last.5) = (computed, trailer);
                     }

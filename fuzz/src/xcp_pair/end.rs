@@ -155,7 +155,8 @@ impl End {
                     assert!(chunk.offset + chunk.len as u64 <= outgoing.len);
                     assert_eq!(chunk.last, outgoing.ended && chunk.offset + chunk.len as u64 == outgoing.len);
                     let start = sent.len();
-                    let body: Vec<u8> = (0..chunk.len as u64).map(|at| (chunk.offset + at) as u8).collect();
+                    let body: Vec<u8> =
+                        (0..chunk.len as u64).map(|at| (chunk.offset + at).to_le_bytes()[0]).collect();
                     sent.resize(start + chunk.envelope.head_len(outgoing.header.len()), 0);
                     chunk.envelope.head(&outgoing.header, &mut sent[start..]).expect("there is room");
                     sent.extend_from_slice(&body);

@@ -81,7 +81,7 @@ fn body(bytes: &mut Bytes<'_>, msg_type: MsgType) -> Vec<u8> {
         }
         _ => {
             let len = usize::from(bytes.u8()) * 3;
-            return (0..len).map(|at| (at * 31) as u8 ^ msg_id as u8).collect();
+            return (0..len).map(|at| (at * 31).to_le_bytes()[0] ^ msg_id.to_le_bytes()[0]).collect();
         }
     };
     space[..len].to_vec()
