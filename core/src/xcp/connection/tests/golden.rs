@@ -87,7 +87,7 @@ fn hello_of_python_is_answered_as_python_does_but_for_the_order_of_a_set() {
     let golden: &[u8] = golden!("reference/caps.bin");
     let [ours, theirs] = [&caps, golden].map(|bytes| frames(Dialect::PYTHON, bytes));
     let body = ours[0].body.clone();
-    let text = std::str::from_utf8(&body).unwrap().replace("[1,8]", "[8,1]");
+    let text = core::str::from_utf8(&body).unwrap().replace("[1,8]", "[8,1]");
     assert_eq!(text.as_bytes(), theirs[0].body);
     assert_eq!((&ours[0].header, ours[0].flags), (&theirs[0].header, theirs[0].flags));
     // Nothing but those three bytes of the body, and the checksum, may differ.

@@ -85,7 +85,7 @@ impl Sent {
         match at {
             0 => u8::from(self.refused),
             1 => self.number,
-            at => (at * 7 + usize::from(self.number)) as u8,
+            at => (at * 7 + usize::from(self.number)).to_le_bytes()[0],
         }
     }
 
@@ -135,9 +135,9 @@ impl Play {
             Op::Begin { from, channel, reliable, refused } => {
                 let mut header = FrameHeader::new(MsgType::DATA, channel, 0);
                 if reliable {
-                    header.tags.push(Tags::ACK, "1").unwrap();
+                    header.tags.push(Tags::ACK, "1").expect("there is room");
                 }
-                let number = self.sent[from].len() as u8;
+                let number = self.sent[from].len().to_le_bytes()[0];
                 // No room for another, perhaps.
                 let Ok(begun) = self.end(from).begin(&header, Flags::NONE) else { return };
                 let (len, ended, cancelled) = (0, false, None);
@@ -194,7 +194,7 @@ impl Play {
         let sent = &self.sent[from][at];
         let (handle, bytes) =
             (sent.begun.handle, (sent.len..sent.len + len).map(|at| sent.byte(at)).collect::<Vec<u8>>());
-        self.end(from).extend(handle, &bytes, ended).unwrap();
+        self.end(from).extend(handle, &bytes, ended).expect("there is room");
         let sent = &mut self.sent[from][at];
         sent.len += len;
         sent.ended = ended;

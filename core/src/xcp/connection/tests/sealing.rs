@@ -27,7 +27,8 @@ impl Fake {
         let sum = covered.fold(frame.msg_id ^ u64::from(frame.channel), |sum, byte| {
             sum.wrapping_mul(31).wrapping_add(u64::from(*byte)).rotate_left(5)
         });
-        core::array::from_fn(|at| sum.to_le_bytes()[at % 8] ^ at as u8)
+        let [low, high] = [sum, !sum].map(u64::to_le_bytes);
+        core::array::from_fn(|at| if at < 8 { low[at] } else { high[at - 8] })
     }
 }
 
@@ -58,7 +59,7 @@ impl Protection for Fake {
 }
 
 fn sealing(side: Side) -> Config {
-    let offer = CryptOffer { key_id: "test".try_into().unwrap(), random: [side as u8; 16] };
+    let offer = CryptOffer { key_id: "test".try_into().expect("it is short"), random: [side as u8; 16] };
     Config {
         features: Flags::ALL,
         require: Flags::CRYPT,
@@ -74,8 +75,8 @@ fn pair() -> Pair<Fake> {
         Pair::sealed(sealing(Side::Client), sealing(Side::Server), Fake::default(), Fake::default());
     pair.connect();
     for end in [&mut pair.client, &mut pair.server] {
-        assert!(end.connection.agreed().unwrap().features.contains(Flags::CRYPT));
-        assert!(end.connection.agreed().unwrap().crypt.is_some());
+        assert!(end.connection.agreed().expect("both seal").features.contains(Flags::CRYPT));
+        assert!(end.connection.agreed().expect("both seal").crypt.is_some());
         end.connection.protection_mut().on = true;
     }
     pair

@@ -13,7 +13,7 @@ use crate::time::Instant;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn after(seconds: u64) -> Instant {
-    NOW.saturating_add(SECOND * u32::try_from(seconds).unwrap())
+    NOW.saturating_add(SECOND * u32::try_from(seconds).expect("it is small"))
 }
 
 /// Nothing becomes due but messages.
