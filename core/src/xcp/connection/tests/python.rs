@@ -89,7 +89,9 @@ fn nothing_is_acknowledged_or_sent_again() {
 
 #[test]
 fn a_message_goes_into_one_frame_or_not_at_all() {
-    let mut server = opened_in(PYTHON, Config { max_frame: 1000, ..config(Side::Server) });
+    // A server answers with frames as long as it takes.
+    let config = Config { max_frame: 1000, max_frame_strict: 1000, ..config(Side::Server) };
+    let mut server = opened_in(PYTHON, config);
     let header = FrameHeader::new(MsgType::DATA, 1, 0);
     let room = {
         let mut bytes = [0; 512];
