@@ -17,7 +17,7 @@ use super::{AT_ONCE, BARE, MIB, TONIC, bare, grpc};
 pub(super) const ROLE: &str = "xcp-client";
 
 /// Bodies that are sent in turn: what comes back must be of the right one.
-const BODIES: u64 = 16;
+const BODIES: u32 = 16;
 /// Of a unit, how many steps a signal has if nothing else is said.
 pub(super) const STEPS: f64 = 4096.0;
 
@@ -77,35 +77,33 @@ pub(super) fn play(args: &[String]) -> Outcome<()> {
     Ok(())
 }
 
-/// A smooth signal between -1 and 1 in steps of 1/`steps`, as 32-bit floats, with the body's number in front.
+/// Those of many bytes are few: they are all made before the first is sent.
 fn bodies(len: usize, steps: f64) -> Vec<Bytes> {
-    let body = |number: u64| {
-        let start = f64::from(u32::try_from(number).unwrap_or(0)) * 1000.0;
-        let mut at = start;
-        let mut body = Vec::with_capacity(len + 4);
-        while body.len() < len {
-            #[expect(clippy::cast_possible_truncation, reason = "a sample")]
-            let sample = (((at / 700.0).sin() * steps).round() / steps) as f32;
-            body.extend_from_slice(&sample.to_le_bytes());
-            at += 1.0;
-        }
-        body.truncate(len);
-        messages::write_number(&mut body, number);
-        Bytes::from(body)
-    };
-    // Those of many bytes are few: they are all made before the first is sent.
-    (0..if len > MIB { 2 } else { BODIES }).map(body).collect()
+    let count = if len > MIB { 2 } else { BODIES };
+    (0..count).map(|number| body(len, steps, number)).collect()
+}
+
+/// A smooth signal between -1 and 1 in steps of 1/`steps`, as 32-bit floats, with the body's number in front.
+fn body(len: usize, steps: f64, number: u32) -> Bytes {
+    let mut at = f64::from(number) * 1000.0;
+    let mut body = Vec::with_capacity(len + 4);
+    while body.len() < len {
+        #[expect(clippy::cast_possible_truncation, reason = "a sample")]
+        let sample = (((at / 700.0).sin() * steps).round() / steps) as f32;
+        body.extend_from_slice(&sample.to_le_bytes());
+        at += 1.0;
+    }
+    body.truncate(len);
+    messages::write_number(&mut body, number.into());
+    Bytes::from(body)
 }
 
 /// How many times shorter compression makes a body.
 #[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^52")]
 pub(super) fn ratio(len: usize, steps: f64) -> Outcome<f64> {
-    let (mut compressor, mut packed) = (Compressor::new(), Vec::new());
-    let bodies = bodies(len, steps);
-    for body in &bodies {
-        compressor.compress(DEFAULT_LEVEL, body, &mut packed)?;
-    }
-    Ok((bodies.len() * len) as f64 / packed.len() as f64)
+    let mut packed = Vec::new();
+    Compressor::new().compress(DEFAULT_LEVEL, &body(len, steps, 0), &mut packed)?;
+    Ok(len as f64 / packed.len() as f64)
 }
 
 /// Whether this is the answer to the body of that number and length.

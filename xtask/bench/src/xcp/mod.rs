@@ -12,7 +12,7 @@ mod server;
 
 use strait_bench::Outcome;
 use strait_bench::child;
-use strait_bench::schedule::{Group, Row, Target, contender, contender_of};
+use strait_bench::schedule::{Group, Row, Target, contender_of};
 
 use client::{STEPS, Task};
 
@@ -38,7 +38,7 @@ const AT_ONCE: usize = 8;
 
 /// Everything but instruction counts.
 pub(crate) fn groups(quick: bool) -> Vec<Group> {
-    let few = |many: u64| if quick { many / 5 } else { many };
+    let few = |many: u64| if quick { many / 10 } else { many };
     let mut groups = vec![frames::group()];
     for socket in [TCP, UNIX] {
         groups.push(connects(socket, few(5000)));
@@ -148,10 +148,9 @@ fn compressed(size: &str, len: usize, count: u64) -> Group {
     let run = |peer: &'static str, what: Task, steps: f64| move || task(peer, TCP, what, len, count, steps);
     let names = |what: &str| [what.to_owned(), format!("{what}, 8 at once")].map(named).to_vec();
     let (fine, coarse) = (STEPS, 256.0);
-    let times =
-        |steps| client::ratio(len, steps).map_or_else(|_| "?".to_owned(), |times| format!("{times:.0}"));
+    let shorter = [fine, coarse].map(|steps| client::ratio(len, steps).map_or(f64::NAN, f64::round));
     let label = |steps: f64, what: &str| {
-        let times = times(steps);
+        let times = shorter[usize::from(steps < fine)];
         named(format!(
             "XCP over {TCP}: {size} of floats in steps of 1/{steps}, {times} times shorter, {what}"
         ))
