@@ -70,6 +70,8 @@ pub(super) struct State {
     pub(super) listening: bool,
     pub(super) connected: bool,
     pub(super) reason: Option<CloseReason>,
+    /// The peer sent a message.
+    had_messages: bool,
     /// The client sends no more: until when the server may still answer.
     half_closed: Option<Instant>,
     /// The last handle is gone: close once everything was sent.
@@ -116,6 +118,7 @@ impl Shared {
             listening: side == Side::Server,
             connected: false,
             reason: None,
+            had_messages: false,
             half_closed: None,
             closing: false,
             next_request: 0,
@@ -326,7 +329,8 @@ impl State {
             return;
         }
         let request_timeout = self.engine.options().request_timeout;
-        let answered = self.closing && self.engine.is_flushed();
+        // Who never sent a message is owed nothing.
+        let answered = !self.had_messages || (self.closing && self.engine.is_flushed());
         if self.side == Side::Client || !self.connected || answered {
             self.engine.handle_eof(now);
             return;
@@ -414,6 +418,7 @@ impl State {
     }
 
     fn message(&mut self, message: Message) {
+        self.had_messages = true;
         if let Some(sender) = self.take_request(message.in_reply_to()) {
             // Whoever asked may have gone.
             let _ = sender.send(Outcome::Answer(message));

@@ -166,7 +166,9 @@ pub struct Connection<
     control: Vec<u8, CONTROL>,
     /// Whether `control` is a PONG's body that was not sent yet.
     control_in_use: bool,
-    answers: Deque<Answer, ANSWERS>,
+    /// Each with the handle that the next message of ours had when it was made: to a peer of Python's dialect the order
+    /// of all answers matters.
+    answers: Deque<(Answer, u64), ANSWERS>,
     events: Deque<Event<'static>, 2>,
     assemblies: Assemblies<MESSAGES>,
     recent: Recent,
@@ -199,7 +201,7 @@ where
         let mut answers = Deque::new();
         if config.side == Side::Client {
             // The queue is empty.
-            let _ = answers.push_back(Answer::Hello);
+            let _ = answers.push_back((Answer::Hello, 0));
         }
         let bounds = Bounds {
             max_message: config.max_message,
@@ -315,7 +317,7 @@ where
 
     /// Puts an answer to the peer into the queue. There is room: no input is taken while there is none.
     fn answer(&mut self, answer: Answer) {
-        let _ = self.answers.push_back(answer);
+        let _ = self.answers.push_back((answer, self.next_handle));
     }
 
     /// Tells the peer that a message of its was refused, if it takes such answers and the message has a number.

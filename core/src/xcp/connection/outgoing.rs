@@ -63,6 +63,11 @@ impl<const N: usize> Sending<N> {
         self.queue.len().saturating_add(self.kept.len()) >= N
     }
 
+    /// Whether a message waits that was begun before the one with this handle.
+    pub(super) fn has_before(&self, handle: u64) -> bool {
+        self.queue.iter().any(|message| message.handle < handle)
+    }
+
     /// Appends a message; not if there is no room.
     pub(super) fn push(&mut self, message: Outgoing) -> bool {
         !self.is_full() && self.queue.push(message).is_ok()

@@ -144,7 +144,11 @@ where
     /// What to send next. `buf` is for control frames: `HEADER` + `CONTROL` + 48 bytes always suffice; one that does not
     /// fit is lost.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
-        while let Some(answer) = self.answers.pop_front() {
+        while let Some((answer, before)) = self.answers.front().copied() {
+            if self.dialect.is_strict() && self.sending.has_before(before) {
+                break;
+            }
+            self.answers.pop_front();
             let written = self.control_frame_of(answer, buf);
             if matches!(answer, Answer::Pong { .. }) {
                 self.control_in_use = false;
