@@ -85,6 +85,8 @@ pub(crate) struct Engine {
     deliveries: VecDeque<Delivery>,
     /// Refusals of messages that were delivered, for which core had no room yet.
     refusals: VecDeque<(MessageKey, ErrorCode)>,
+    /// The time when it was last told.
+    seen: Instant,
     /// Bytes of the messages in `deliveries`.
     delivered: usize,
     /// Whether messages that the peer starts are refused for now.
@@ -124,6 +126,7 @@ impl Engine {
             outbound: NumberMap::default(),
             deliveries: VecDeque::new(),
             refusals: VecDeque::new(),
+            seen: now,
             delivered: 0,
             busy: false,
             compressor: Compressor::new(),

@@ -18,6 +18,8 @@ impl Engine {
         header: &mut FrameHeader,
         outgoing: Outgoing,
     ) -> Result<Submitted, SendError> {
+        // A peer of Python's dialect takes answers in the order of its questions, and a refusal is one.
+        self.tell_refusals(self.seen);
         let sealed = self.core.protection_mut().is_on();
         let mut flags = if outgoing.compressed { Flags::COMP } else { Flags::NONE };
         if sealed {
@@ -93,15 +95,21 @@ impl Engine {
         self.refusals.is_empty() && self.outbound.values().all(sent)
     }
 
+    /// Hands refusals to core as far as it has room.
+    fn tell_refusals(&mut self, now: Instant) {
+        while self.core.takes_input()
+            && let Some((message, code)) = self.refusals.pop_front()
+        {
+            self.refuse(now, message, code);
+        }
+    }
+
     /// Moves what is to be sent into `queue`, until it holds enough; whether anything was moved.
     pub(crate) fn fill(&mut self, now: Instant, queue: &mut WriteQueue) -> bool {
+        self.seen = now;
         let mut moved = false;
         while !queue.is_high() {
-            while self.core.takes_input()
-                && let Some((message, code)) = self.refusals.pop_front()
-            {
-                self.refuse(now, message, code);
-            }
+            self.tell_refusals(now);
             match self.core.poll_transmit(now, &mut self.control) {
                 None => break,
                 Some(Transmit::Bytes(len)) => {
