@@ -287,10 +287,10 @@ where
     }
 }
 
-/// Whether a frame is for the connection itself.
 /// What is wrong with a packed header that was not agreed on.
 const UNASKED: HeaderError = HeaderError::Malformed { what: "packed, which was not agreed on", at: 0 };
 
+/// Whether a frame is for the connection itself.
 const fn is_control(msg_type: MsgType) -> bool {
     matches!(msg_type, MsgType::ACK | MsgType::NACK | MsgType::PING | MsgType::PONG)
 }
