@@ -101,8 +101,8 @@ where
         let opening = matches!(self.phase, Phase::Handshake { .. });
         let format = HeaderFormat::detect(self.decoder.header());
         // Python's implementation does not look at the version.
-        let looks = !self.dialect.is_strict() && !(opening && format == Some(HeaderFormat::Json));
-        if version >> 4 > 0 && looks {
+        let is_python = self.dialect.is_strict() || opening && format == Some(HeaderFormat::Json);
+        if version >> 4 > 0 && !is_python {
             let (major, minor) = (version >> 4, version & 0xF);
             self.nack(0, ErrorCode::ERR_VERSION_UNSUPPORTED);
             return Some(self.fail(CloseReason::Version { major, minor }));
