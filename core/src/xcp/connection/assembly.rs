@@ -86,20 +86,22 @@ impl<const N: usize> Assemblies<N> {
         if let Some(at) = found
             && let Some(entry) = self.entries.get_mut(at)
         {
-            if entry.message == message && entry.header_hash == header_hash {
+            // Of a message that was refused no header is compared: nothing of it is taken. One without a number may be new.
+            let same_header = entry.header_hash == header_hash;
+            if entry.refused && entry.message == message && (same_header || message.msg_id != 0) {
                 let received = entry.received.saturating_add(len);
-                if entry.refused {
-                    // As long as some of it comes it is not forgotten, or the rest would pass for a message.
-                    (entry.received, entry.expires) = (received, expires);
-                    if !more {
-                        self.entries.swap_remove(at);
-                    }
-                    let stop = received > max_message;
-                    return (
-                        None,
-                        if stop { Err(Refusal::NotStopping { len: received }) } else { Ok(Place::Refused) },
-                    );
+                // As long as some of it comes it is not forgotten, or the rest would pass for a message.
+                (entry.received, entry.expires) = (received, expires);
+                if !more {
+                    self.entries.swap_remove(at);
                 }
+                let stop = received > max_message;
+                let place =
+                    if stop { Err(Refusal::NotStopping { len: received }) } else { Ok(Place::Refused) };
+                return (None, place);
+            }
+            if entry.message == message && same_header {
+                let received = entry.received.saturating_add(len);
                 let code = if received > max_message {
                     Some(ErrorCode::ERR_MESSAGE_TOO_LARGE)
                 } else if in_flight.saturating_add(len) > max_in_flight {
@@ -120,14 +122,11 @@ impl<const N: usize> Assemblies<N> {
             }
             if entry.message == message && message.msg_id != 0 {
                 // The same message with another header: neither is what was sent, and its rest is not either.
-                let refused = core::mem::replace(&mut entry.refused, true);
-                (entry.header_hash, entry.received, entry.expires) = (header_hash, 0, expires);
+                (entry.refused, entry.received, entry.expires) = (true, 0, expires);
                 if !more {
                     self.entries.swap_remove(at);
                 }
-                let told =
-                    if refused { Ok(Place::Refused) } else { Err(Refusal::Begun(ErrorCode::ERR_MALFORMED)) };
-                return (None, told);
+                return (None, Err(Refusal::Begun(ErrorCode::ERR_MALFORMED)));
             }
             // Chunks of a channel's messages do not mix: the old one will not be finished.
             ended = (!entry.refused).then_some(entry.message);

@@ -101,8 +101,8 @@ where
         let opening = matches!(self.phase, Phase::Handshake { .. });
         let format = HeaderFormat::detect(self.decoder.header());
         // Python's implementation does not look at the version.
-        let python = self.dialect.is_strict() || (opening && format == Some(HeaderFormat::Json));
-        if version >> 4 > 0 && !python {
+        let is_python = self.dialect.is_strict() || opening && format == Some(HeaderFormat::Json);
+        if version >> 4 > 0 && !is_python {
             let (major, minor) = (version >> 4, version & 0xF);
             self.nack(0, ErrorCode::ERR_VERSION_UNSUPPORTED);
             return Some(self.fail(CloseReason::Version { major, minor }));
@@ -287,10 +287,10 @@ where
     }
 }
 
-/// Whether a frame is for the connection itself.
 /// What is wrong with a packed header that was not agreed on.
 const UNASKED: HeaderError = HeaderError::Malformed { what: "packed, which was not agreed on", at: 0 };
 
+/// Whether a frame is for the connection itself.
 const fn is_control(msg_type: MsgType) -> bool {
     matches!(msg_type, MsgType::ACK | MsgType::NACK | MsgType::PING | MsgType::PONG)
 }

@@ -65,7 +65,7 @@ where
             let (kind, major, minor) = (key.kind(), key.major, key.minor);
             return Err(SendError::KindNotAccepted { kind, major, minor });
         }
-        let max_frame = agreed.max_frame;
+        let max_frame = self.max_frame();
         if self.sending.is_full() {
             return Err(SendError::Busy { limit: MESSAGES });
         }

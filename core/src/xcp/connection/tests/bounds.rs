@@ -118,6 +118,17 @@ fn a_message_that_never_ends_closes_the_connection() {
 }
 
 #[test]
+fn a_message_whose_header_changes_all_the_time_closes_the_connection_too() {
+    let mut server = server(100, 1000);
+    for at in 0..8_u8 {
+        let mut header = FrameHeader::new(MsgType::DATA, 1, 2);
+        header.tags.push("part", if at & 1 == 0 { "even" } else { "odd" }).unwrap();
+        server.receive(NOW, &frame(Dialect::SPEC, &header, Flags::MORE, &[5; 60]));
+    }
+    assert_eq!(server.closed(), Some(CloseReason::NotStopping { len: 120 }));
+}
+
+#[test]
 fn a_channel_more_than_there_is_room_for_closes_the_connection() {
     let mut server = opened(config(Side::Server));
     for channel in (0_u32..).take(MESSAGES) {

@@ -111,6 +111,18 @@ fn a_message_goes_into_one_frame_or_not_at_all() {
 }
 
 #[test]
+fn a_server_answers_with_frames_as_long_as_it_takes_whatever_was_said() {
+    // The client says 40 bytes, which leave no room for a header.
+    let mut server = End::new(config(Side::Server), super::super::Plain, NOW);
+    let hello = FrameHeader::new(MsgType::HELLO, 0, 1);
+    let body = br#"{"codecs":[1],"max_frame_bytes":40}"#;
+    server.receive(NOW, &frame(PYTHON, &hello, Flags::NONE, body));
+    server.transmit(NOW);
+    server.send(1, &[7; 2000]);
+    assert_eq!(frames(PYTHON, &server.transmit(NOW))[0].body, [7; 2000]);
+}
+
+#[test]
 fn frames_longer_than_was_offered_are_taken_up_to_a_bound() {
     let limit = 4000;
     let config = Config { max_frame: 1000, max_frame_strict: limit, ..config(Side::Server) };
