@@ -15,3 +15,4 @@ mod sealed;
 #[cfg(target_os = "linux")]
 mod soak;
 mod tls;
+mod traced;
