@@ -31,7 +31,9 @@ fn every_target_has_a_replay() {
         "hqq_session.rs",
         "xcp_codecs.rs",
         "xcp_control.rs",
+        "xcp_decoder.rs",
         "xcp_header.rs",
+        "xcp_pair.rs",
         "xcp_unpack.rs",
         "zb_answer.rs",
         "zb_hostile.rs",
@@ -66,8 +68,18 @@ fn xcp_control() {
 }
 
 #[test]
+fn xcp_decoder() {
+    replay("xcp_decoder", strait_fuzz::xcp_decoder);
+}
+
+#[test]
 fn xcp_header() {
     replay("xcp_header", strait_fuzz::xcp_header);
+}
+
+#[test]
+fn xcp_pair() {
+    replay("xcp_pair", strait_fuzz::xcp_pair);
 }
 
 #[test]

@@ -283,7 +283,10 @@ class Client(Connection):
                 return found
 
     def end_writing(self):
-        self.sock.shutdown(socket.SHUT_WR)
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the other end was faster
 
 
 def default_hello(dialect):

@@ -45,8 +45,9 @@ def send_json(address, path, dialect=None, compress=False):
     return client(["send", address, "--json", path], dialect, compress)
 
 
-def send_tensor(address, path, dialect=None, compress=False):
-    return client(["send", address, "--tensor", path], dialect, compress)
+def send_tensor(address, path, dialect=None, compress=False, as_codec=None):
+    words = ["--as-codec", as_codec] if as_codec else []
+    return client(["send", address, "--tensor", path, *words], dialect, compress)
 
 
 def send_file(address, path, dialect=None, compress=False):

@@ -15,6 +15,7 @@ mod packages;
 mod regen;
 mod shell;
 mod windows;
+mod xcp;
 
 use std::process::ExitCode;
 
@@ -43,8 +44,13 @@ const VERBS: &[Verb] = &[
     Verb { name: "loom", what: "every interleaving of core's concurrent algorithms", run: loom::run },
     Verb {
         name: "interop",
-        what: "the real zerobuffer-ipc package at the other end [TEST…]",
+        what: "the real zerobuffer-ipc package and an XCP peer in Python at the other end [[xcp] TEST…]",
         run: interop::run,
+    },
+    Verb {
+        name: "xcp",
+        what: "100 MiB and a tensor over every transport, compressed and sealed or not",
+        run: xcp::run,
     },
     Verb {
         name: "musl",

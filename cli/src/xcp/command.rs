@@ -17,6 +17,9 @@ const STREAMED_FROM: u64 = 1 << 20;
 /// Unfinished messages of the longest kind that a connection may have.
 const IN_FLIGHT: u64 = 4;
 
+/// What `--help` says of an address.
+pub(super) const URL: &str = "Where the server is: tcp://HOST:PORT, tls://HOST:PORT, unix://PATH";
+
 /// What to speak, offer and allow.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Speech {

@@ -1,4 +1,4 @@
-//! How is a tensor read from a file of NumPy's, and written to one?
+//! How is a tensor read from an `.npy` file, and written to one?
 
 use std::fs::File;
 use std::io::{BufReader, Read};

@@ -113,6 +113,12 @@ pub(super) fn sanitized(name: &str) -> Option<String> {
     }
 }
 
+/// Whether a name ends as names of files do.
+pub(super) fn has_extension(name: &str) -> bool {
+    let end = name.rsplit_once('.').map(|(_, end)| end);
+    end.is_some_and(|end| !end.is_empty() && end.chars().all(|c| c.is_ascii_alphanumeric()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use tracing::level_filters::LevelFilter;
 
-use super::command::{ClientTls, Speech};
+use super::command::{self, ClientTls, Speech};
 use super::dialect;
 use super::failure;
 use super::names::{self, codec_name};
@@ -18,7 +18,7 @@ use crate::report::{self, Troubles};
 /// Options of `strait xcp ping`.
 #[derive(Debug, Args)]
 pub(crate) struct PingArgs {
-    /// Where the server is: tcp://HOST:PORT, tls://HOST:PORT, unix://PATH
+    #[arg(help = command::URL)]
     url: String,
 
     /// How often to ask

@@ -10,7 +10,7 @@ use strait::xcp::{Connection, Message};
 use tracing::level_filters::LevelFilter;
 
 use super::answer::{self, Answer, Relation, Sent};
-use super::command::{ClientTls, Speech};
+use super::command::{self, ClientTls, Speech};
 use super::content::{Content, Encoded};
 use super::describe::Sum;
 use super::dialect;
@@ -25,7 +25,7 @@ use crate::report::{self, Troubles};
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("content").required(true).args(["json", "text", "tensor", "file"])))]
 pub(crate) struct SendArgs {
-    /// Where the server is: tcp://HOST:PORT, tls://HOST:PORT, unix://PATH
+    #[arg(help = command::URL)]
     url: String,
 
     /// Sends the ether in this file of JSON; - is standard input
@@ -36,7 +36,7 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "TEXT")]
     text: Option<String>,
 
-    /// Sends the array in this file of NumPy's: 16-, 32- or 64-bit floats, the last as the nearest of 32 bits
+    /// Sends the array in this .npy file: 16-, 32- or 64-bit floats, the last as the nearest of 32 bits
     #[arg(long, value_name = "NPY")]
     tensor: Option<PathBuf>,
 

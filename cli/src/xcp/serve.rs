@@ -22,9 +22,13 @@ use crate::report::{self, Troubles};
 /// Options of `strait xcp serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Where to listen: tcp://HOST:PORT, tls://HOST:PORT, unix://PATH; port 0 lets the system choose. Each is told on
-    /// standard output once it can be reached
-    #[arg(long, value_name = "URL", required = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        required = true,
+        help = "Where to listen: tcp://HOST:PORT, tls://HOST:PORT, unix://PATH; port 0 lets the system choose. Each is told \
+                on standard output once it can be reached"
+    )]
     listen: Vec<String>,
 
     /// Sends every message back as it came; without it the answer is an ether that says how many bytes came, and their

@@ -229,7 +229,7 @@ impl Taking {
             CodecId::JSON => "json",
             CodecId::PROTOBUF if describe::is_json(body) => "json",
             // A file's name says what it is.
-            OCTETS if name.contains('.') => return name,
+            OCTETS if output::has_extension(&name) => return name,
             _ => "bin",
         };
         format!("{name}.{extension}")

@@ -16,3 +16,7 @@ mod json;
 mod linux;
 mod look;
 mod support;
+mod xcp;
+mod xcp_certificates;
+mod xcp_decode;
+mod xcp_exits;

@@ -222,26 +222,36 @@ mod tests {
         include_bytes!("../../../tests/vectors/xcp/spec/capnp_data_json_packedhdr.bin"),
     ];
 
-    /// All that came of a stream: heads, payloads and ends, payloads in one piece.
-    #[derive(Debug, Default, PartialEq)]
-    struct Seen(Vec<(u8, Flags, Vec<u8>, Vec<u8>, u32, [u8; 4])>);
+    /// What came of a frame, its payload in one piece.
+    #[derive(Debug, PartialEq)]
+    struct Seen {
+        version: u8,
+        flags: Flags,
+        header: Vec<u8>,
+        payload: Vec<u8>,
+        computed: u32,
+        trailer: [u8; 4],
+    }
 
-    fn decode(pieces: &[&[u8]]) -> Seen {
+    fn decode(pieces: &[&[u8]]) -> Vec<Seen> {
         let mut decoder = Decoder::<Crc32c, 256>::default();
-        let mut seen = Seen::default();
+        let mut seen: Vec<Seen> = Vec::new();
         for piece in pieces {
             let mut input = *piece;
-            while let Some(found) = decoder.decode(&mut input).unwrap() {
+            while let Some(found) = decoder.decode(&mut input).expect("a frame") {
                 match found {
-                    Piece::Head { version, flags, payload_len } => {
-                        let payload = Vec::with_capacity(payload_len as usize);
-                        seen.0.push((version, flags, decoder.header().to_vec(), payload, 0, [0; 4]));
+                    Piece::Head { version, flags, .. } => {
+                        let header = decoder.header().to_vec();
+                        let payload = Vec::new();
+                        seen.push(Seen { version, flags, header, payload, computed: 0, trailer: [0; 4] });
                     }
-                    Piece::Payload(bytes) => seen.0.last_mut().unwrap().3.extend_from_slice(bytes),
+                    Piece::Payload(bytes) => {
+                        seen.last_mut().expect("a head came first").payload.extend_from_slice(bytes);
+                    }
                     Piece::End { computed, trailer } => {
-                        let last = seen.0.last_mut().unwrap();
-                        assert_eq!(crc32c(&last.3), computed);
-                        (last.4, last.5) = (computed, trailer);
+                        let last = seen.last_mut().expect("a head came first");
+                        assert_eq!(crc32c(&last.payload), computed);
+                        (last.computed, last.trailer) = (computed, trailer);
                     }
                 }
             }
@@ -255,7 +265,7 @@ mod tests {
     fn every_golden_frame_is_the_same_however_it_is_split() {
         for frame in GOLDEN {
             let whole = decode(&[frame]);
-            assert_eq!(whole.0.len(), 1);
+            assert_eq!(whole.len(), 1);
             for at in 0..=frame.len() {
                 let (front, back) = frame.split_at(at);
                 assert_eq!(decode(&[front, back]), whole);
@@ -269,8 +279,8 @@ mod tests {
     fn frames_behind_each_other_come_out_one_by_one_and_whole() {
         let stream = GOLDEN.concat();
         let seen = decode(&[&stream]);
-        assert_eq!(seen.0.len(), GOLDEN.len());
-        for (frame, (version, flags, header, payload, computed, trailer)) in GOLDEN.iter().zip(seen.0) {
+        assert_eq!(seen.len(), GOLDEN.len());
+        for (frame, Seen { version, flags, header, payload, computed, trailer }) in GOLDEN.iter().zip(seen) {
             let crc =
                 if CrcOrder::Little.read(trailer) == computed { CrcOrder::Little } else { CrcOrder::Big };
             assert_eq!(version, 2);

@@ -113,11 +113,12 @@ pub(super) async fn establish(
     peer: String,
 ) -> Result<Connection, ConnectError> {
     let engine = Engine::new(options, side, knobs, exported, CoreInstant::from_nanos(0))?;
-    let (shared, inbound) = Shared::new(engine, side, peer, Instant::now());
+    let (reader, writer) = transport.split();
+    let (shared, inbound) = Shared::new(engine, writer, side, peer, Instant::now());
     let shared = Arc::new(shared);
     // Whatever is logged of this connection says whose it is.
     let span = tracing::info_span!("xcp", peer = %shared.peer);
-    tokio::spawn(Driver::new(transport, shared.clone(), options.write_timeout).instrument(span));
+    tokio::spawn(Driver::new(reader, shared.clone(), options.write_timeout).instrument(span));
     // Gives the connection up if this future is dropped.
     let connection = Connection::new(shared.clone(), inbound);
     loop {

@@ -1,22 +1,22 @@
 //! A connection as its user sees it: send, ask, receive.
 
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use strait_core::xcp::connection::{Agreed, CloseReason, SendError as NotSent};
 use strait_core::xcp::control::Clarify;
-use strait_core::xcp::{CodecId, Dialect, ErrorCode, FrameHeader, MsgType, SchemaKey};
+use strait_core::xcp::{CodecId, Dialect, ErrorCode, FrameHeader, MsgType};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::Ether;
 use super::draft::Draft;
-use super::engine::{Outgoing, Room, Submitted};
+use super::engine::{Outgoing, Submitted};
 use super::error::{BodyError, RequestError, SendError};
 use super::message::Message;
-use super::shared::{Outcome, Shared, State};
+use super::sending::{Request, Send};
+use super::shared::{Shared, State};
 
 /// The channel of messages that do not name one.
 pub const DEFAULT_CHANNEL: u32 = 1;
@@ -45,7 +45,7 @@ impl Connection {
         Self { handle: Arc::new(Handle { shared, inbound: Mutex::new(inbound) }) }
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
     }
 
@@ -72,7 +72,7 @@ impl Connection {
 
     /// Sends an ether and waits for the answer: `connection.request(&ether).await?`.
     pub fn request(&self, ether: &Ether) -> Request {
-        Request { send: self.send(ether), timeout: None }
+        Request::new(self.send(ether))
     }
 
     /// Sends an ether: `connection.send(&ether).await?`.
@@ -87,7 +87,7 @@ impl Connection {
 
     /// The same, and waits for the answer.
     pub fn request_body(&self, codec: CodecId, body: impl Into<Bytes>) -> Request {
-        Request { send: self.send_body(codec, body), timeout: None }
+        Request::new(self.send_body(codec, body))
     }
 
     /// Answers a message with an ether, on its channel, in its encoding if that can be.
@@ -111,8 +111,9 @@ impl Connection {
     pub fn clarify(&self, message: &Message, question: &str, idempotency_key: &str) -> Request {
         let body = clarify_body(message.id(), MsgType::CLARIFY_REQ, question, idempotency_key);
         let mut request = self.request_body(CodecId::JSON, body);
-        request.send.draft.header.msg_type = MsgType::CLARIFY_REQ;
-        request.send.draft.header.channel = message.channel();
+        let header = request.header_mut();
+        header.msg_type = MsgType::CLARIFY_REQ;
+        header.channel = message.channel();
         request
     }
 
@@ -120,7 +121,7 @@ impl Connection {
     pub fn clarified(&self, question: &Message, answer: &str, idempotency_key: &str) -> Send {
         let body = clarify_body(question.id(), MsgType::CLARIFY_RES, answer, idempotency_key);
         let mut send = self.reply_body(question, CodecId::JSON, body);
-        send.draft.header.msg_type = MsgType::CLARIFY_RES;
+        send.header_mut().msg_type = MsgType::CLARIFY_RES;
         send
     }
 
@@ -169,7 +170,7 @@ impl Connection {
             let room = self.shared().room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            if self.with_state(|state| state.is_flushed() || state.engine.is_closed()) {
+            if self.shared().is_flushed() {
                 return;
             }
             room.await;
@@ -203,39 +204,49 @@ impl Connection {
         self.shared().lock().reason.unwrap_or(CloseReason::Local)
     }
 
+    /// Hands a message to the engine; `None` if there is no room.
+    pub(super) fn try_submit(
+        &self,
+        header: &mut FrameHeader,
+        outgoing: Outgoing,
+        registered: &mut impl FnMut(&mut State, Submitted),
+    ) -> Result<Option<Submitted>, SendError> {
+        let mut state = self.shared().lock();
+        if let Some(reason) = state.reason {
+            return Err(SendError::Closed { reason });
+        }
+        // One message always goes, however long it is.
+        let held = state.engine.held();
+        if held != 0 && held >= self.shared().options.max_queued {
+            return Ok(None);
+        }
+        match state.engine.submit(header, outgoing) {
+            Ok(submitted) => {
+                registered(&mut state, submitted);
+                self.shared().transmit(state);
+                Ok(Some(submitted))
+            }
+            Err(NotSent::Busy { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Hands a message to the engine, waiting while there is no room.
     pub(super) async fn submit(
         &self,
         header: &mut FrameHeader,
-        body: Option<Bytes>,
-        compressed: bool,
-        room: Option<Arc<dyn Room>>,
+        outgoing: Outgoing,
         mut registered: impl FnMut(&mut State, Submitted),
     ) -> Result<Submitted, SendError> {
+        if let Some(submitted) = self.try_submit(header, outgoing.clone(), &mut registered)? {
+            return Ok(submitted);
+        }
         loop {
             let waiting = self.shared().room.notified();
             tokio::pin!(waiting);
             waiting.as_mut().enable();
-            {
-                let mut state = self.shared().lock();
-                if let Some(reason) = state.reason {
-                    return Err(SendError::Closed { reason });
-                }
-                let held = state.engine.held();
-                let limit = state.engine.options().max_queued;
-                // One message always goes, however long it is.
-                if held == 0 || held < limit {
-                    let outgoing = Outgoing { body: body.clone(), compressed, room: room.clone() };
-                    match state.engine.submit(header, outgoing) {
-                        Ok(submitted) => {
-                            registered(&mut state, submitted);
-                            state.wake();
-                            return Ok(submitted);
-                        }
-                        Err(NotSent::Busy { .. }) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
+            if let Some(submitted) = self.try_submit(header, outgoing.clone(), &mut registered)? {
+                return Ok(submitted);
             }
             waiting.await;
         }
@@ -285,208 +296,4 @@ fn clarify_body(msg_id: u64, msg_type: MsgType, text: &str, idempotency_key: &st
     let len = clarify.write_json(msg_type, &mut body).expect("its texts are cut to a few hundred bytes");
     body.truncate(len);
     body.into()
-}
-
-/// A message that is sent when this is awaited.
-#[derive(Debug)]
-#[must_use = "nothing is sent before this is awaited"]
-pub struct Send {
-    connection: Connection,
-    draft: Draft,
-    /// As the options say, if it is not said here.
-    compress: Option<Option<i32>>,
-}
-
-impl Send {
-    fn new(connection: Connection, draft: Draft) -> Self {
-        Self { connection, draft, compress: None }
-    }
-
-    /// On this channel, and not on the first.
-    pub fn channel(mut self, channel: u32) -> Self {
-        self.draft.header.channel = channel;
-        self
-    }
-
-    /// In this encoding, and not in the one that suits it best.
-    pub fn codec(mut self, codec: CodecId) -> Self {
-        self.draft.codec = Some(codec);
-        self
-    }
-
-    /// With the key of its schema.
-    pub fn schema_key(mut self, key: SchemaKey) -> Self {
-        self.draft.header.schema_key = Some(key);
-        self
-    }
-
-    /// With a key-value pair in its header.
-    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.draft.tags.push((key.into(), value.into()));
-        self
-    }
-
-    /// Compressed at this level, or not at all, whatever the connection's options say.
-    pub fn compress(mut self, level: Option<i32>) -> Self {
-        self.compress = Some(level);
-        self
-    }
-
-    /// Waits until the peer has it, and sends it again if it does not say so. A peer of Python's dialect never does: it is
-    /// sent once, and that is all.
-    pub fn acknowledged(mut self) -> Self {
-        self.draft.acknowledged = true;
-        self
-    }
-
-    /// Encodes and compresses it.
-    fn prepare(&mut self) -> Result<(Bytes, bool), SendError> {
-        let (agreed, registry, options) = self.connection.with_state(|state| {
-            let agreed = state.engine.agreed().map(|agreed| agreed.codecs.clone()).unwrap_or_default();
-            (agreed, state.engine.registry().clone(), state.engine.options().clone())
-        });
-        let body = self.draft.encode(&agreed, &registry, &options)?;
-        let level = self.compress.unwrap_or(options.compress);
-        Ok(self.connection.with_state(|state| state.engine.pack(body, level)))
-    }
-
-    async fn run(mut self) -> Result<u64, SendError> {
-        let (body, packed) = self.prepare()?;
-        let waits = self.draft.acknowledged && !self.connection.dialect().is_strict();
-        let mut receiver = None;
-        let submitted = self
-            .connection
-            .submit(&mut self.draft.header, Some(body), packed, None, |state, submitted| {
-                if waits {
-                    let (sender, ack) = oneshot::channel();
-                    state.acks.insert(submitted.msg_id, sender);
-                    receiver = Some(ack);
-                }
-            })
-            .await?;
-        let Some(receiver) = receiver else { return Ok(submitted.msg_id) };
-        match receiver.await {
-            Ok(Outcome::Acked | Outcome::Answer(_)) => Ok(submitted.msg_id),
-            Ok(Outcome::Nack { code, retry_after }) => Err(SendError::Nack { code, retry_after }),
-            Ok(Outcome::Unacknowledged) => Err(SendError::Unacknowledged),
-            Err(_) => Err(SendError::Closed { reason: self.connection.reason() }),
-        }
-    }
-}
-
-impl IntoFuture for Send {
-    /// The number that the message has for the peer; 0 where the dialect gives none.
-    type Output = Result<u64, SendError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + core::marker::Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
-    }
-}
-
-/// A message that is sent, and whose answer is waited for, when this is awaited.
-#[derive(Debug)]
-#[must_use = "nothing is sent before this is awaited"]
-pub struct Request {
-    send: Send,
-    timeout: Option<Duration>,
-}
-
-/// Forgets a request when nobody waits for its answer any more.
-struct Waiting<'c> {
-    connection: &'c Connection,
-    request: u64,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.connection.shared().lock().forget(self.request);
-    }
-}
-
-impl Request {
-    /// Waits for the answer for so long, and not as long as the connection's options say.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// On this channel, and not on the first.
-    pub fn channel(mut self, channel: u32) -> Self {
-        self.send = self.send.channel(channel);
-        self
-    }
-
-    /// In this encoding, and not in the one that suits it best.
-    pub fn codec(mut self, codec: CodecId) -> Self {
-        self.send = self.send.codec(codec);
-        self
-    }
-
-    /// With a key-value pair in its header.
-    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.send = self.send.tag(key, value);
-        self
-    }
-
-    /// With the key of its schema.
-    pub fn schema_key(mut self, key: SchemaKey) -> Self {
-        self.send = self.send.schema_key(key);
-        self
-    }
-
-    /// Sent again until the peer says that it has it, as [`Send::acknowledged`] is; then the answer is waited for.
-    pub fn acknowledged(mut self) -> Self {
-        self.send = self.send.acknowledged();
-        self
-    }
-
-    /// Compressed at this level, or not at all, whatever the connection's options say.
-    pub fn compress(mut self, level: Option<i32>) -> Self {
-        self.send = self.send.compress(level);
-        self
-    }
-
-    async fn run(self) -> Result<Message, RequestError> {
-        let Self { mut send, timeout } = self;
-        let after = timeout
-            .unwrap_or_else(|| send.connection.with_state(|state| state.engine.options().request_timeout));
-        let connection = send.connection.clone();
-        let (body, packed) = send.prepare()?;
-        let mut waiting = None;
-        let answer = async {
-            let mut receiver = None;
-            connection
-                .submit(&mut send.draft.header, Some(body), packed, None, |state, submitted| {
-                    let (request, answer) = state.expect(submitted.msg_id);
-                    waiting = Some(Waiting { connection: &connection, request });
-                    receiver = Some(answer);
-                })
-                .await?;
-            let receiver = receiver.expect("registered when it was submitted");
-            Ok::<_, SendError>(receiver.await)
-        };
-        let outcome = match tokio::time::timeout(after, answer).await {
-            Ok(outcome) => outcome?,
-            Err(_) => return Err(RequestError::Timeout { after }),
-        };
-        match outcome {
-            Ok(Outcome::Answer(message)) => Ok(message),
-            Ok(Outcome::Nack { code, retry_after }) => Err(RequestError::Nack { code, retry_after }),
-            Ok(Outcome::Acked | Outcome::Unacknowledged) => {
-                Err(RequestError::Send(SendError::Unacknowledged))
-            }
-            Err(_) => Err(RequestError::Closed { reason: connection.reason() }),
-        }
-    }
-}
-
-impl IntoFuture for Request {
-    /// The answer.
-    type Output = Result<Message, RequestError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + core::marker::Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
-    }
 }

@@ -1,7 +1,7 @@
 //! Moves bytes between a socket and the engine, as one future per connection.
 
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bytes::BufMut as _;
 use strait_core::time::Instant;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::Sleep;
 
-use super::engine::WriteQueue;
 use super::shared::{Shared, State};
+use super::transport::Reader;
 
 /// Bytes read at once, where they are not read into a message.
 const BUFFER: usize = 64 << 10;
@@ -22,16 +22,16 @@ const REST_TIME: Duration = Duration::from_secs(1);
 const REST: usize = 4 << 20;
 /// Rounds before other tasks have their turn.
 const ROUNDS: u32 = 64;
+/// Reads of one round: what they bring is answered together.
+const READS: u32 = 8;
 
 /// Ends once the connection does and everything was sent that still could be.
-pub(super) struct Driver<S> {
-    io: S,
+pub(super) struct Driver {
+    reader: Reader,
     shared: Arc<Shared>,
     buffer: Box<[u8]>,
     /// Bytes of `buffer` that the engine has not taken.
     filled: std::ops::Range<usize>,
-    queue: WriteQueue,
-    dirty: bool,
     sleep: Pin<Box<Sleep>>,
     sleeps_until: Option<Instant>,
     /// Since when the peer takes nothing.
@@ -44,18 +44,24 @@ pub(super) struct Driver<S> {
     write_timeout: Duration,
 }
 
-impl<S> Driver<S>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    pub(super) fn new(io: S, shared: Arc<Shared>, write_timeout: Duration) -> Self {
+/// What a round left behind.
+struct Round {
+    /// Another one may move more.
+    again: bool,
+    /// The connection is over, and everything is sent.
+    over: bool,
+    /// When the engine, or somebody who waits, must be looked after.
+    due: Option<Instant>,
+    now: Instant,
+}
+
+impl Driver {
+    pub(super) fn new(reader: Reader, shared: Arc<Shared>, write_timeout: Duration) -> Self {
         Self {
-            io,
+            reader,
             shared,
             buffer: vec![0; BUFFER].into(),
             filled: 0..0,
-            queue: WriteQueue::default(),
-            dirty: false,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             sleeps_until: None,
             stalled: None,
@@ -81,31 +87,6 @@ where
         taken > 0
     }
 
-    /// Writes what waits; whether the socket took any.
-    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> io::Result<bool> {
-        let mut moved = false;
-        while !self.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); super::engine::SLICES];
-            let count = self.queue.slices(&mut slices);
-            match Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..count]) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(len)) => {
-                    self.queue.advance(len);
-                    (moved, self.dirty, self.stalled) = (true, true, None);
-                }
-                Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => {
-                    self.stalled.get_or_insert(now);
-                    return Ok(moved);
-                }
-            }
-        }
-        if self.dirty && Pin::new(&mut self.io).poll_flush(cx)?.is_ready() {
-            self.dirty = false;
-        }
-        Ok(moved)
-    }
-
     /// Reads more; whether anything came, its end included.
     fn read(&mut self, cx: &mut Context<'_>, state: &mut State, now: Instant) -> io::Result<bool> {
         if self.eof || !self.filled.is_empty() || state.engine.is_closed() || !state.may_read(cx.waker()) {
@@ -113,52 +94,71 @@ where
         }
         if let Some(mut direct) = state.engine.direct() {
             let mut room = (&mut direct.data).limit(direct.room);
-            let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.io), cx, &mut room);
+            let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.reader), cx, &mut room);
             state.engine.direct_read(now, direct);
             let Poll::Ready(len) = read else { return Ok(false) };
             self.eof = len? == 0;
             return Ok(true);
         }
         let mut buf = ReadBuf::new(&mut self.buffer);
-        let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(cx, &mut buf) else { return Ok(false) };
+        let Poll::Ready(read) = Pin::new(&mut self.reader).poll_read(cx, &mut buf) else { return Ok(false) };
         read?;
         self.filled = 0..buf.filled().len();
         self.eof = self.filled.is_empty();
         Ok(true)
     }
 
-    /// One round; whether it moved anything.
-    fn round(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+    /// Reads what is there, lets the engine do what follows from it and from the time, and writes.
+    fn round(&mut self, cx: &mut Context<'_>) -> io::Result<Round> {
         let shared = self.shared.clone();
-        let mut moved = false;
-        {
-            let mut state = shared.lock();
-            state.set_driver(cx.waker());
-            let now = shared.now();
+        let mut state = shared.lock();
+        state.set_driver(cx.waker());
+        let now = shared.now();
+        // Drained: nothing more can be read before somebody wakes this task.
+        let (mut moved, mut drained) = (false, false);
+        for _ in 0..READS {
             moved |= self.take_in(cx, &mut state, now);
-            if self.eof && self.filled.is_empty() && !state.engine.is_closed() {
-                state.engine.handle_eof(now);
+            // Before more is read: what nobody has taken counts.
+            state.dispatch(now);
+            if !self.read(cx, &mut state, now)? {
+                drained = self.filled.is_empty();
+                break;
             }
-            if state.engine.poll_timeout().is_some_and(|at| at <= now) {
-                state.engine.handle_timeout(now);
-            }
+            moved = true;
+        }
+        if self.eof && self.filled.is_empty() {
+            state.handle_eof(now);
+        }
+        state.handle_timeout(now);
+        state.close_if_done();
+        state.dispatch(now);
+        let mut outlet = shared.outlet();
+        if state.engine.fill(now, &mut outlet.queue) {
+            moved = true;
+            state.made_room();
             state.close_if_done();
             state.dispatch(now);
-            let filled = state.engine.fill(now, &mut self.queue);
-            if filled {
-                state.made_room();
+        }
+        let high = outlet.queue.is_high();
+        let closed = state.engine.is_closed();
+        let due = state.due();
+        state.driver_looked(self.sleeps_until, due);
+        drop(state);
+        let written = outlet.poll_write(cx)?;
+        let left = !outlet.queue.is_empty();
+        drop(outlet);
+        if !left {
+            if written > 0 {
+                // Whoever waits until everything was written.
+                shared.room.notify_waiters();
             }
-            moved |= filled;
-            state.written = self.queue.is_empty();
+            self.stalled = None;
+        } else if written > 0 || self.stalled.is_none() {
+            self.stalled = Some(now);
         }
-        moved |= self.write(cx, shared.now())?;
-        let mut state = shared.lock();
-        if !state.written && self.queue.is_empty() {
-            state.written = true;
-            state.made_room();
-        }
-        moved |= self.read(cx, &mut state, shared.now())?;
-        Ok(moved)
+        // Only what was stopped can go on: input that waited for answers to be sent, and frames for room in the queue.
+        let again = (moved || written > 0) && (!drained || (high && !left));
+        Ok(Round { again, over: closed && !left, due, now })
     }
 
     /// Says that nothing more comes, and waits for the peer to say it too. A socket that is closed with bytes unread takes
@@ -169,15 +169,16 @@ where
         let in_order = self.shared.lock().ends_in_order();
         let patience = if in_order { self.write_timeout } else { self.write_timeout.min(REST_TIME) };
         let since = self.shared.now();
-        let ends_at = *self.ends_at.get_or_insert(since.saturating_add(patience));
-        match Pin::new(&mut self.io).poll_shutdown(cx) {
-            Poll::Ready(Ok(())) if !self.eof => {}
-            Poll::Ready(_) => return Poll::Ready(()),
+        let ends_at = *self.ends_at.get_or_insert_with(|| since.saturating_add(patience));
+        let shut = self.shared.outlet().poll_shutdown(cx);
+        match shut {
+            Poll::Ready(()) if !self.eof => {}
+            Poll::Ready(()) => return Poll::Ready(()),
             Poll::Pending => return self.wait_until(cx, ends_at),
         }
         for _ in 0..ROUNDS {
             let mut buf = ReadBuf::new(&mut self.buffer);
-            match Pin::new(&mut self.io).poll_read(cx, &mut buf) {
+            match Pin::new(&mut self.reader).poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() && (in_order || self.rest > 0) => {
                     self.rest = self.rest.saturating_sub(buf.filled().len());
                 }
@@ -190,22 +191,31 @@ where
     }
 
     fn wait_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
-        while self.shared.now() < at {
-            if !self.set_timer(cx) {
+        loop {
+            let now = self.shared.now();
+            if now >= at {
+                return Poll::Ready(());
+            }
+            if !self.sleep_until(cx, at, now) {
                 return Poll::Pending;
             }
         }
-        Poll::Ready(())
     }
 
     /// Sets the clock for what is due next; whether that is now.
-    fn set_timer(&mut self, cx: &mut Context<'_>) -> bool {
-        let engine = self.shared.lock().engine.poll_timeout();
+    fn set_timer(&mut self, cx: &mut Context<'_>, round: &Round) -> bool {
         let write = self.stalled.map(|since| since.saturating_add(self.write_timeout));
-        let Some(at) = [engine, write, self.ends_at].into_iter().flatten().min() else { return false };
-        if self.sleeps_until != Some(at) {
+        let at = [round.due, write].into_iter().flatten().min();
+        at.is_some_and(|at| self.sleep_until(cx, at, round.now))
+    }
+
+    /// Sets the clock; whether it has rung.
+    ///
+    /// A clock that is set too early stays so: what is due moves on with every message that comes, and setting it is dear.
+    fn sleep_until(&mut self, cx: &mut Context<'_>, at: Instant, now: Instant) -> bool {
+        if self.sleeps_until.is_none_or(|until| at < until) {
             self.sleeps_until = Some(at);
-            let left = at.saturating_since(self.shared.now());
+            let left = at.saturating_since(now);
             self.sleep.as_mut().reset(tokio::time::Instant::now() + left);
         }
         let over = self.sleep.as_mut().poll(cx).is_ready();
@@ -216,37 +226,32 @@ where
     }
 }
 
-impl<S> Future for Driver<S>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+impl Future for Driver {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         for _ in 0..ROUNDS {
-            let moved = match this.round(cx) {
-                Ok(moved) => moved,
+            let round = match this.round(cx) {
+                Ok(round) => round,
                 Err(error) => {
                     tracing::debug!(peer = %this.shared.peer, %error, "connection lost");
                     this.shared.lost();
                     return Poll::Ready(());
                 }
             };
-            if moved {
+            if round.again {
                 continue;
             }
-            let closed = this.shared.lock().engine.is_closed();
-            if closed && this.queue.is_empty() {
+            if round.over {
                 return this.end(cx);
             }
-            if this.stalled.is_some_and(|since| this.shared.now() >= since.saturating_add(this.write_timeout))
-            {
+            if this.stalled.is_some_and(|since| round.now >= since.saturating_add(this.write_timeout)) {
                 tracing::debug!(peer = %this.shared.peer, "the peer takes nothing");
                 this.shared.lost();
                 return Poll::Ready(());
             }
-            if !this.set_timer(cx) {
+            if !this.set_timer(cx, &round) {
                 return Poll::Pending;
             }
         }
@@ -255,9 +260,10 @@ where
     }
 }
 
-impl<S> Drop for Driver<S> {
+impl Drop for Driver {
     fn drop(&mut self) {
         // Also if the runtime is shut down: nobody must wait for an answer that cannot come.
+        self.shared.outlet().close();
         self.shared.ended();
     }
 }

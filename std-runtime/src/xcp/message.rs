@@ -31,8 +31,8 @@ pub struct Message {
 }
 
 impl Message {
-    pub(crate) fn new(header: FrameHeader, body: Body, registry: Arc<Registry>, limit: u64) -> Self {
-        Self { header: Box::new(header), body, registry, limit, schemas: None }
+    pub(crate) fn new(header: Box<FrameHeader>, body: Body, registry: Arc<Registry>, limit: u64) -> Self {
+        Self { header, body, registry, limit, schemas: None }
     }
 
     /// The same, but decoded only if it follows one of these.

@@ -43,9 +43,11 @@ pub mod keys;
 mod message;
 mod options;
 mod order;
+mod outlet;
 pub mod psk;
 pub mod schema;
 pub mod seal;
+mod sending;
 mod server;
 mod shared;
 mod stream;
@@ -57,12 +59,13 @@ mod zstd_frame;
 
 pub use address::{Address, BadAddress};
 pub use client::connect;
-pub use connection::{Connection, DEFAULT_CHANNEL, Request, Send};
+pub use connection::{Connection, DEFAULT_CHANNEL};
 pub use error::{BadOption, BodyError, ConnectError, NotSent, RequestError, SendError};
 pub use ether::{Attachment, Ether, EtherError};
 pub use message::Message;
 pub use options::Options;
 pub use psk::Psk;
+pub use sending::{Request, Send};
 pub use server::{Server, listen};
 /// The numbers and rules of the protocol.
 pub use strait_core::xcp::{

@@ -1,7 +1,7 @@
 //! What the handles of a connection and its driver share: the engine, and who waits for what.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -12,19 +12,34 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::engine::{Delivery, Engine, Room};
 use super::message::Message;
+use super::options::Options;
+use super::outlet::Outlet;
+use super::transport::Writer;
+
+/// Longest message that is written by whoever sends it: longer ones are a task of their own.
+const DIRECT: usize = 64 << 10;
 
 /// What became of something that was sent.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Answer(Message),
     Acked,
-    Nack { code: ErrorCode, retry_after: Option<Duration> },
+    Nack {
+        code: ErrorCode,
+        retry_after: Option<Duration>,
+    },
     Unacknowledged,
+    /// No answer came in time.
+    Late,
 }
 
 #[derive(Debug)]
 pub(super) struct Shared {
     state: Mutex<State>,
+    /// Locked after the state, where both are.
+    outlet: Mutex<Outlet>,
+    /// As the engine has them.
+    pub(super) options: Arc<Options>,
     epoch: std::time::Instant,
     /// Who the peer is, for the log.
     pub(super) peer: String,
@@ -38,8 +53,14 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) engine: Engine,
     driver: Option<Waker>,
-    /// Requests by their numbers, in their order where the dialect gives none.
-    pub(super) requests: Vec<(u64, u64, oneshot::Sender<Outcome>)>,
+    /// Requests that wait for their answers, in their order.
+    requests: Vec<Request>,
+    /// No request is late before.
+    first_deadline: Option<Instant>,
+    /// The driver looks again by then, if nobody wakes it.
+    driver_due: Option<Instant>,
+    /// Nobody has written past the driver since it looked.
+    direct: bool,
     /// Messages that wait for an ACK.
     pub(super) acks: HashMap<u64, oneshot::Sender<Outcome>>,
     pub(super) pings: HashMap<u64, (Instant, oneshot::Sender<Duration>)>,
@@ -49,11 +70,11 @@ pub(super) struct State {
     pub(super) listening: bool,
     pub(super) connected: bool,
     pub(super) reason: Option<CloseReason>,
+    /// The client sends no more: until when the server may still answer.
+    half_closed: Option<Instant>,
     /// The last handle is gone: close once everything was sent.
     closing: bool,
     next_request: u64,
-    /// The driver handed everything to the socket.
-    pub(super) written: bool,
     /// The driver and its socket are gone.
     pub(super) ended: bool,
     room_made: bool,
@@ -61,18 +82,33 @@ pub(super) struct State {
     side: Side,
 }
 
+#[derive(Debug)]
+struct Request {
+    /// The handle's number.
+    request: u64,
+    /// The message's; 0 where the dialect gives none.
+    msg_id: u64,
+    deadline: Instant,
+    sender: oneshot::Sender<Outcome>,
+}
+
 impl Shared {
     pub(super) fn new(
         engine: Engine,
+        writer: Writer,
         side: Side,
         peer: String,
         epoch: std::time::Instant,
     ) -> (Self, mpsc::UnboundedReceiver<Message>) {
         let (sender, receiver) = mpsc::unbounded_channel();
+        let options = engine.options().clone();
         let state = State {
             engine,
             driver: None,
             requests: Vec::new(),
+            first_deadline: None,
+            driver_due: None,
+            direct: false,
             acks: HashMap::new(),
             pings: HashMap::new(),
             inbound: Some(sender),
@@ -80,21 +116,57 @@ impl Shared {
             listening: side == Side::Server,
             connected: false,
             reason: None,
+            half_closed: None,
             closing: false,
             next_request: 0,
-            written: true,
             ended: false,
             room_made: false,
             changed: false,
             side,
         };
-        let shared =
-            Self { state: Mutex::new(state), epoch, peer, room: Notify::new(), changed: Notify::new() };
+        let shared = Self {
+            state: Mutex::new(state),
+            outlet: Mutex::new(Outlet::new(writer)),
+            options,
+            epoch,
+            peer,
+            room: Notify::new(),
+            changed: Notify::new(),
+        };
         (shared, receiver)
     }
 
     pub(super) fn lock(&self) -> Guarded<'_> {
         Guarded { state: Some(self.state.lock().unwrap_or_else(PoisonError::into_inner)), shared: self }
+    }
+
+    pub(super) fn outlet(&self) -> MutexGuard<'_, Outlet> {
+        self.outlet.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has sent what was handed to the engine.
+    ///
+    /// A short message goes to the socket from here if nothing else waits: whoever asks and waits for the answer saves a
+    /// turn of the scheduler. Once only until the driver has looked, which it does when something comes: further messages
+    /// wait for it, and leave together.
+    pub(super) fn transmit(&self, mut state: Guarded<'_>) {
+        let direct = std::mem::take(&mut state.direct) && state.engine.held() <= DIRECT;
+        let outlet = if direct { self.outlet.try_lock().ok() } else { None };
+        let Some(mut outlet) = outlet.filter(|outlet| outlet.is_idle()) else { return state.wake() };
+        if state.engine.fill(self.now(), &mut outlet.queue) {
+            state.made_room();
+        }
+        let left = outlet.queue.is_high();
+        let early = state.due().is_some_and(|due| state.driver_due.is_none_or(|looks| due < looks));
+        drop(state);
+        let written = outlet.try_write();
+        drop(outlet);
+        if written {
+            self.room.notify_waiters();
+        }
+        if left || early || !written {
+            self.lock().wake();
+        }
     }
 
     pub(super) fn now(&self) -> Instant {
@@ -113,6 +185,12 @@ impl Shared {
         }
         let now = self.now();
         state.dispatch(now);
+    }
+
+    /// Whether the socket has everything, and the peer what it is to acknowledge; or the connection is over.
+    pub(super) fn is_flushed(&self) -> bool {
+        let state = self.lock();
+        state.engine.is_closed() || (state.engine.is_flushed() && self.outlet().queue.is_empty())
     }
 
     /// The driver is gone, and the socket with it.
@@ -201,21 +279,71 @@ impl State {
         }
     }
 
-    /// Waits for the answer to message `msg_id`; the handle forgets it again.
-    pub(super) fn expect(&mut self, msg_id: u64) -> (u64, oneshot::Receiver<Outcome>) {
+    /// Waits for the answer to message `msg_id` until `deadline`; the handle forgets it again.
+    pub(super) fn expect(&mut self, msg_id: u64, deadline: Instant) -> (u64, oneshot::Receiver<Outcome>) {
         let (sender, receiver) = oneshot::channel();
         self.next_request += 1;
-        self.requests.push((self.next_request, msg_id, sender));
-        (self.next_request, receiver)
+        let request = self.next_request;
+        self.requests.push(Request { request, msg_id, deadline, sender });
+        self.first_deadline = Some(self.first_deadline.map_or(deadline, |first| first.min(deadline)));
+        (request, receiver)
     }
 
     pub(super) fn forget(&mut self, request: u64) {
-        self.requests.retain(|(each, ..)| *each != request);
+        self.requests.retain(|each| each.request != request);
     }
 
-    /// Whether the socket has everything, and the peer what it is to acknowledge.
-    pub(super) fn is_flushed(&self) -> bool {
-        self.written && self.engine.is_flushed()
+    /// When the engine or a request must be looked after. Not later, but maybe earlier: requests may be answered by then.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let half_closed = self.half_closed.filter(|_| !self.engine.is_closed());
+        [self.engine.poll_timeout(), self.first_deadline, half_closed].into_iter().flatten().min()
+    }
+
+    /// The driver looks again at the earlier of these at the latest.
+    pub(super) fn driver_looked(&mut self, sleeps_until: Option<Instant>, due: Option<Instant>) {
+        self.driver_due = [sleeps_until, due].into_iter().flatten().min();
+        self.direct = true;
+    }
+
+    /// Does what is due.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+            self.engine.handle_timeout(now);
+        }
+        if self.first_deadline.is_some_and(|at| at <= now) {
+            for late in self.requests.extract_if(.., |request| request.deadline <= now) {
+                // Whoever asked may have gone.
+                let _ = late.sender.send(Outcome::Late);
+            }
+            self.first_deadline = self.requests.iter().map(|request| request.deadline).min();
+        }
+    }
+
+    /// The peer sends no more. A client may still read: whoever answers it learns that nothing more comes, and it is over
+    /// once all was answered, or no answer came for as long as a request may take.
+    pub(super) fn handle_eof(&mut self, now: Instant) {
+        if self.engine.is_closed() {
+            return;
+        }
+        let request_timeout = self.engine.options().request_timeout;
+        let answered = self.closing && self.engine.is_flushed();
+        if self.side == Side::Client || !self.connected || answered {
+            self.engine.handle_eof(now);
+            return;
+        }
+        let until = match self.half_closed {
+            Some(until) => until,
+            None => {
+                self.engine.give_up_unfinished();
+                self.inbound = None;
+                self.requests.clear();
+                self.pings.clear();
+                *self.half_closed.insert(now.saturating_add(request_timeout))
+            }
+        };
+        if now >= until {
+            self.engine.handle_eof(now);
+        }
     }
 
     pub(super) fn close_if_done(&mut self) {
@@ -280,9 +408,9 @@ impl State {
         let at = match msg_id {
             0 if strict => (!self.requests.is_empty()).then_some(0),
             0 => None,
-            id => self.requests.iter().position(|(_, each, _)| *each == id),
+            id => self.requests.iter().position(|request| request.msg_id == id),
         }?;
-        Some(self.requests.remove(at).2)
+        Some(self.requests.remove(at).sender)
     }
 
     fn message(&mut self, message: Message) {
@@ -306,7 +434,7 @@ impl State {
 
 /// Wakes whoever waits to write more of a stream.
 #[derive(Debug)]
-pub(super) struct StreamRoom(pub(super) std::sync::Arc<Notify>);
+pub(super) struct StreamRoom(pub(super) Arc<Notify>);
 
 impl Room for StreamRoom {
     fn made(&self) {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use strait_core::time::Instant;
 use strait_core::xcp::connection::SendError as NotSent;
 use strait_core::xcp::{CodecId, Flags, FrameHeader, MsgType};
 use tokio::io::{AsyncRead, ReadBuf};
@@ -15,7 +16,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::compress::Compressor;
 use super::connection::{Connection, DEFAULT_CHANNEL};
-use super::engine::{Pull, Room, Submitted};
+use super::engine::{Outgoing, Pull, Room, Submitted};
 use super::error::{BodyError, RequestError, SendError};
 use super::message::Message;
 use super::shared::{Outcome, State, StreamRoom};
@@ -60,7 +61,8 @@ impl Connection {
         let header = FrameHeader::new(MsgType::DATA, self.stream_channel(), 0);
         let mut answer = None;
         let writer = BodyWriter::open(self.clone(), header, codec, tags, |state, submitted| {
-            answer = Some(state.expect(submitted.msg_id));
+            // Whoever waits for it says how long.
+            answer = Some(state.expect(submitted.msg_id, Instant::from_nanos(u64::MAX)));
         });
         let writer = writer.await?;
         let (request, outcome) = answer.expect("registered when it was submitted");
@@ -108,7 +110,7 @@ impl Answer {
                 Err(RequestError::Send(SendError::Unacknowledged))
             }
             Ok(Err(_)) => Err(RequestError::Closed { reason: self.connection.reason() }),
-            Err(_) => Err(RequestError::Timeout { after: timeout }),
+            Ok(Ok(Outcome::Late)) | Err(_) => Err(RequestError::Timeout { after: timeout }),
         }
     }
 }
@@ -147,7 +149,8 @@ impl BodyWriter {
         let waker: Arc<dyn Room> = Arc::new(StreamRoom(room.clone()));
         let packed = compressor.is_some();
         // No body: its bytes follow.
-        let submitted = connection.submit(&mut header, None, packed, Some(waker), registered).await?;
+        let outgoing = Outgoing { body: None, compressed: packed, room: Some(waker) };
+        let submitted = connection.submit(&mut header, outgoing, registered).await?;
         Ok(Self {
             connection,
             handle: submitted.handle,

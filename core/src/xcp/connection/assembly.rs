@@ -38,7 +38,7 @@ pub(super) enum Place {
     First,
     /// One of a message that goes on.
     Next,
-    /// One of a message that was refused; `over` once it is the last.
+    /// One of a message that was refused.
     Refused,
 }
 
@@ -117,6 +117,17 @@ impl<const N: usize> Assemblies<N> {
                 }
                 (entry.received, entry.expires) = (received, expires);
                 return (None, Ok(Place::Next));
+            }
+            if entry.message == message && message.msg_id != 0 {
+                // The same message with another header: neither is what was sent, and its rest is not either.
+                let refused = core::mem::replace(&mut entry.refused, true);
+                (entry.header_hash, entry.received, entry.expires) = (header_hash, 0, expires);
+                if !more {
+                    self.entries.swap_remove(at);
+                }
+                let told =
+                    if refused { Ok(Place::Refused) } else { Err(Refusal::Begun(ErrorCode::ERR_MALFORMED)) };
+                return (None, told);
             }
             // Chunks of a channel's messages do not mix: the old one will not be finished.
             ended = (!entry.refused).then_some(entry.message);

@@ -28,8 +28,15 @@
 //!
 //! # Order
 //!
-//! Messages of one channel are sent and arrive in the order of [`begin`](Connection::begin), each whole before the next.
-//! Channels take turns, frame by frame. Control frames come first.
+//! Messages of one channel are sent and arrive in the order of [`begin`](Connection::begin), each whole before the next; one
+//! that is sent again comes behind those that were begun meanwhile. Channels take turns, frame by frame. Control frames
+//! come first.
+//!
+//! # What a checksum does not cover
+//!
+//! It covers the payload of a frame. A byte that changes in front of that, which TCP's own checksum let pass, can lose a
+//! message, cut it at the end of a frame, leave out a frame of it, or move it to another channel. Where that can be told it
+//! is: another header inside a message drops it, and one that cannot be read closes. Sealed messages show all of it.
 mod arrive;
 mod assembly;
 mod config;

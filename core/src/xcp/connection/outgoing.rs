@@ -50,13 +50,13 @@ pub(super) struct Unacknowledged {
 pub(super) struct Sending<const N: usize> {
     queue: Vec<Outgoing, N>,
     kept: Vec<Unacknowledged, N>,
-    /// Where the next turn begins to look.
-    turn: usize,
+    /// The channel whose turn was the last.
+    last_channel: u32,
 }
 
 impl<const N: usize> Sending<N> {
     pub(super) const fn new() -> Self {
-        Self { queue: Vec::new(), kept: Vec::new(), turn: 0 }
+        Self { queue: Vec::new(), kept: Vec::new(), last_channel: u32::MAX }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -75,39 +75,37 @@ impl<const N: usize> Sending<N> {
     /// Forgets a message, sent or not.
     pub(super) fn remove(&mut self, handle: u64) -> Option<Outgoing> {
         if let Some(at) = self.queue.iter().position(|message| message.handle == handle) {
-            return Some(self.take(at));
+            return Some(self.queue.remove(at));
         }
         let at = self.kept.iter().position(|kept| kept.message.handle == handle)?;
         Some(self.kept.swap_remove(at).message)
     }
 
-    fn take(&mut self, at: usize) -> Outgoing {
-        if at < self.turn {
-            self.turn = self.turn.saturating_sub(1);
-        }
-        self.queue.remove(at)
-    }
-
-    /// The next message of which a frame can be sent, by turns: of each channel the oldest only.
+    /// The next message of which a frame can be sent: of each channel the oldest only, and of the channels the one behind
+    /// that of the last frame, by number.
     pub(super) fn next(&mut self, now: Instant, chunks: bool) -> Option<&mut Outgoing> {
-        let len = self.queue.len();
-        let at =
-            (0..len).map(|step| self.turn.wrapping_add(step).checked_rem(len).unwrap_or(0)).find(|at| {
-                let Some((message, older)) = self.queue.get(..=*at).and_then(<[Outgoing]>::split_last) else {
-                    return false;
-                };
-                let ready = message.ended || (chunks && message.available > message.sent);
-                let due = message.not_before.is_none_or(|at| at <= now);
-                ready && due && older.iter().all(|other| other.channel != message.channel)
-            })?;
-        self.turn = at.wrapping_add(1);
-        self.queue.get_mut(at)
+        let mut found: Option<(u32, usize)> = None;
+        for (at, message) in self.queue.iter().enumerate() {
+            let turn = message.channel.wrapping_sub(self.last_channel).wrapping_sub(1);
+            if found.is_some_and(|(first, _)| first <= turn) {
+                continue;
+            }
+            let ready = message.ended || (chunks && message.available > message.sent);
+            let due = message.not_before.is_none_or(|at| at <= now);
+            let mut older = self.queue.iter().take(at);
+            if ready && due && older.all(|other| other.channel != message.channel) {
+                found = Some((turn, at));
+            }
+        }
+        let message = self.queue.get_mut(found?.1)?;
+        self.last_channel = message.channel;
+        Some(message)
     }
 
     /// The last chunk of a message was given out.
     pub(super) fn sent_whole(&mut self, now: Instant, handle: u64, timeout: Duration) {
         let Some(at) = self.queue.iter().position(|message| message.handle == handle) else { return };
-        let mut message = self.take(at);
+        let mut message = self.queue.remove(at);
         if let Some(wait) = message.refused.take() {
             self.again(message, now.saturating_add(wait));
         } else if message.reliable {
@@ -120,7 +118,7 @@ impl<const N: usize> Sending<N> {
     pub(super) fn acked(&mut self, msg_id: u64) -> Option<u64> {
         let again = |message: &Outgoing| message.msg_id == msg_id && message.reliable && message.attempt > 0;
         if let Some(at) = self.queue.iter().position(again) {
-            return Some(self.take(at).handle);
+            return Some(self.queue.remove(at).handle);
         }
         self.take_kept(msg_id).map(|message| message.handle)
     }

@@ -1,9 +1,10 @@
 //! What a frame is, and what a control frame does.
 
-use super::super::control::{Ack, Nack, Ping};
+use super::super::control::{Ack, Extensions, Nack, Ping};
 use super::super::decoder::{Piece, len};
+use super::super::dialect::HeaderFormat;
 use super::super::frame::FRAMING;
-use super::super::header::{self, FrameHeader};
+use super::super::header::{self, FrameHeader, HeaderError};
 use super::super::numbers::{ErrorCode, Flags, MsgType};
 use super::assembly::header_hash;
 use super::{Answer, CloseReason, Connection, Event, FAILED_OPENINGS, Phase, Protection, Route, SealedFrame};
@@ -97,14 +98,24 @@ where
         self.payload_len = payload_len;
         // A peer of Python's dialect knows no flag but LARGE: it sets none, and means none.
         self.flags = if self.dialect.is_strict() { Flags::NONE } else { flags };
-        if version >> 4 > 0 {
+        let opening = matches!(self.phase, Phase::Handshake { .. });
+        let format = HeaderFormat::detect(self.decoder.header());
+        // Python's implementation does not look at the version.
+        let looks = !self.dialect.is_strict() && !(opening && format == Some(HeaderFormat::Json));
+        if version >> 4 > 0 && looks {
             let (major, minor) = (version >> 4, version & 0xF);
             self.nack(0, ErrorCode::ERR_VERSION_UNSUPPORTED);
             return Some(self.fail(CloseReason::Version { major, minor }));
         }
-        let opening = matches!(self.phase, Phase::Handshake { .. });
-        match header::read(self.decoder.header(), self.dialect.numbering) {
-            Ok((_, header)) => self.header = header,
+        let packs = opening
+            || self
+                .agreed
+                .as_ref()
+                .is_some_and(|agreed| agreed.extensions.contains(Extensions::CAPNP_PACKED));
+        let unasked = format == Some(HeaderFormat::CapnProtoPacked) && !packs;
+        let read = header::read(self.decoder.header(), self.dialect.numbering);
+        match read.and_then(|(_, header)| if unasked { Err(UNASKED) } else { Ok(header) }) {
+            Ok(header) => self.header = header,
             // A chunk without its place would leave a message with a gap, or its rest for a message.
             Err(error) if opening || self.dialect.is_strict() || self.is_in_pieces() => {
                 return Some(self.fail(CloseReason::Header(error)));
@@ -150,14 +161,15 @@ where
     /// The frame must not be longer than was offered: to skip it would mean to read it.
     fn bound_frame(&mut self, payload_len: u64) -> Option<Event<'static>> {
         let opening = matches!(self.phase, Phase::Handshake { .. });
-        let strict = self.dialect.is_strict() || opening;
-        let limit = if strict {
-            self.config.max_frame.max(self.config.max_frame_strict)
-        } else {
-            self.config.max_frame
+        let limit = match opening {
+            // A stranger has not even said HELLO.
+            true => 0,
+            false if self.dialect.is_strict() => self.config.max_frame.max(self.config.max_frame_strict),
+            false => self.config.max_frame,
         };
         // Of control frames as many bytes as have room: to a small limit not even a refusal could be sent.
-        let control = if is_control(self.header.msg_type) { HEADER.saturating_add(CONTROL) } else { 0 };
+        let control =
+            if opening || is_control(self.header.msg_type) { HEADER.saturating_add(CONTROL) } else { 0 };
         let limit = u64::from(limit).max(len_of(control));
         let around = len(self.decoder.header()).saturating_add(len_of(FRAMING));
         let frame = payload_len.saturating_add(around);
@@ -276,6 +288,9 @@ where
 }
 
 /// Whether a frame is for the connection itself.
+/// What is wrong with a packed header that was not agreed on.
+const UNASKED: HeaderError = HeaderError::Malformed { what: "packed, which was not agreed on", at: 0 };
+
 const fn is_control(msg_type: MsgType) -> bool {
     matches!(msg_type, MsgType::ACK | MsgType::NACK | MsgType::PING | MsgType::PONG)
 }

@@ -10,11 +10,13 @@ const REMEMBERED: usize = 128;
 pub(super) struct Recent {
     keys: [MessageKey; REMEMBERED],
     next: usize,
+    /// No number of those is higher: those of a peer rise, and most are seen to be new by this alone.
+    highest: u64,
 }
 
 impl Recent {
     pub(super) const fn new() -> Self {
-        Self { keys: [MessageKey { channel: 0, msg_id: 0 }; REMEMBERED], next: 0 }
+        Self { keys: [MessageKey { channel: 0, msg_id: 0 }; REMEMBERED], next: 0, highest: 0 }
     }
 
     /// Remembers a message in place of the oldest; those without a number are not.
@@ -22,6 +24,7 @@ impl Recent {
         if message.msg_id == 0 {
             return;
         }
+        self.highest = self.highest.max(message.msg_id);
         if let Some(place) = self.keys.get_mut(self.next) {
             *place = message;
         }
@@ -30,7 +33,7 @@ impl Recent {
 
     /// Whether it came before.
     pub(super) fn contains(&self, message: MessageKey) -> bool {
-        message.msg_id != 0 && self.keys.contains(&message)
+        message.msg_id != 0 && message.msg_id <= self.highest && self.keys.contains(&message)
     }
 }
 

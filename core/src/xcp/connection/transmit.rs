@@ -180,7 +180,10 @@ where
     }
 
     fn max_frame(&self) -> u32 {
-        self.agreed.as_ref().map_or(0, |agreed| agreed.max_frame)
+        // Python's client says a limit and takes any answer: it may have asked with as long a frame.
+        let answers = self.dialect.is_strict() && self.config.side == Side::Server;
+        let least = if answers { self.config.max_frame_strict } else { 0 };
+        self.agreed.as_ref().map_or(0, |agreed| agreed.max_frame).max(least)
     }
 
     /// Writes a control frame; `None` if it cannot be.

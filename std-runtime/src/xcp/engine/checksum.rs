@@ -24,7 +24,7 @@ mod tests {
 
     #[test]
     fn the_processor_computes_what_the_table_does() {
-        let bytes: Vec<u8> = (0..5000_u32).map(|at| (at * 7 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..=250).cycle().take(5000).collect();
         for split in [0, 1, 63, 64, 1000, 4999] {
             let (mut fast, mut slow) = (HardwareCrc::default(), Crc32c::default());
             for part in [&bytes[..split], &bytes[split..]] {

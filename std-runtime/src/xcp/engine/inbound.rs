@@ -21,7 +21,7 @@ const STEP: usize = 1 << 20;
 /// A message that comes.
 #[derive(Debug)]
 pub(crate) struct Inbound {
-    pub(super) header: FrameHeader,
+    pub(super) header: Box<FrameHeader>,
     /// The header as it came: what a seal covers.
     raw: Vec<u8>,
     flags: Flags,
@@ -59,7 +59,7 @@ pub(crate) struct Direct {
 
 impl Engine {
     pub(super) fn started(&mut self, now: Instant, message: MessageKey, flags: Flags, len: Option<u64>) {
-        let header = self.core.header().clone();
+        let header = Box::new(self.core.header().clone());
         if let Some(code) = self.unknown_schema(&header) {
             return self.refuse(now, message, code);
         }
@@ -119,7 +119,7 @@ impl Engine {
         }
     }
 
-    fn deliver_stream(&mut self, header: FrameHeader, packed: bool, pipe: Arc<Pipe>) {
+    fn deliver_stream(&mut self, header: Box<FrameHeader>, packed: bool, pipe: Arc<Pipe>) {
         let unpack = packed.then(|| Unpack::new(self.options.max_stream));
         self.streams.push(pipe.clone());
         let body = Body::Stream(pipe, unpack.map(Box::new));
@@ -145,12 +145,12 @@ impl Engine {
 
     /// Opens and unpacks a message, and delivers it.
     fn complete(&mut self, now: Instant, message: MessageKey) {
-        let Some(mut inbound) = self.inbound.remove(&message) else { return };
+        let Some(inbound) = self.inbound.remove(&message) else { return };
         if self.has_no_room_for(&inbound.header) {
             tracing::info!(id = message.msg_id, "nobody takes messages: refused");
             return self.refuse(now, message, ErrorCode::ERR_BUSY);
         }
-        let mut body = inbound.data.split();
+        let mut body = inbound.data;
         if inbound.flags.contains(Flags::CRYPT) {
             let guard = self.core.protection_mut();
             if !guard.open_message(&inbound.header, &inbound.raw, inbound.flags, &mut body) {
@@ -185,7 +185,7 @@ impl Engine {
         if inbound.header.codec == CodecId::PROTOBUF {
             self.mirror(SubEncoding::of(&body));
         }
-        let delivered = self.message(&inbound, Body::Whole(body));
+        let delivered = self.message(inbound.header, Body::Whole(body));
         self.deliver(delivered);
     }
 

@@ -6,12 +6,13 @@
 mod checksum;
 mod guard;
 mod handshake;
+mod hash;
 mod inbound;
 mod outbound;
 mod pipe;
 mod queue;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -38,12 +39,15 @@ use crate::codec::{Registry, SubEncoding};
 use checksum::HardwareCrc;
 use guard::Guard;
 use handshake::Transcript;
+use hash::NumberMap;
 use outbound::Outbound;
 
 /// Longest header that is read; those written have some dozens of bytes.
 const HEADER: usize = 4096;
 /// Longest body of a control frame.
 const CONTROL: usize = 8192;
+/// Most bytes that are kept to compress into.
+const PACKED: usize = 4 << 20;
 /// Messages in each direction that are unfinished, or wait for an ACK.
 const MESSAGES: usize = 256;
 
@@ -80,8 +84,8 @@ pub(crate) struct Engine {
     exported: Option<Arc<Psk>>,
     /// HELLO and its answer as they were sent and came, for the keys; until the handshake is over.
     transcript: Option<Transcript>,
-    inbound: HashMap<MessageKey, Inbound>,
-    outbound: HashMap<u64, Outbound>,
+    inbound: NumberMap<MessageKey, Inbound>,
+    outbound: NumberMap<u64, Outbound>,
     deliveries: VecDeque<Delivery>,
     /// Refusals of messages that were delivered, for which core had no room yet.
     refusals: VecDeque<(MessageKey, ErrorCode)>,
@@ -90,6 +94,8 @@ pub(crate) struct Engine {
     /// Whether messages that the peer starts are refused for now.
     busy: bool,
     compressor: Compressor,
+    /// Empty: what the last message was compressed into.
+    packed: Vec<u8>,
     decompressor: Decompressor,
     /// Streams that are unfinished or unread.
     streams: Vec<Arc<Pipe>>,
@@ -118,13 +124,14 @@ impl Engine {
             sub_encoding: None,
             exported,
             transcript: options.seals().then(Transcript::default),
-            inbound: HashMap::new(),
-            outbound: HashMap::new(),
+            inbound: NumberMap::default(),
+            outbound: NumberMap::default(),
             deliveries: VecDeque::new(),
             refusals: VecDeque::new(),
             delivered: 0,
             busy: false,
             compressor: Compressor::new(),
+            packed: Vec::new(),
             decompressor: Decompressor::new(limits),
             streams: Vec::new(),
             control: vec![0; HEADER + CONTROL + 48],
@@ -206,6 +213,13 @@ impl Engine {
     /// Whether messages were delivered that are as long together as those that wait may be.
     pub(crate) fn has_delivered_much(&self) -> bool {
         self.delivered >= self.options.max_queued
+    }
+
+    /// Nothing more will come: messages that are unfinished stay so.
+    pub(crate) fn give_up_unfinished(&mut self) {
+        for (_, inbound) in self.inbound.drain() {
+            inbound.close();
+        }
     }
 
     /// Whether messages that the peer starts are refused for now: before they are acknowledged, so that the peer may send
@@ -336,9 +350,8 @@ impl Engine {
         if sealed {
             flags = flags.union(Flags::CRYPT);
         }
-        let mut bytes = [0; HEADER];
-        let begun = self.core.begin(header, flags, &mut bytes)?;
-        let header_bytes = &bytes[..begun.header_len];
+        let begun = self.core.begin(header, flags, &mut self.control[..HEADER])?;
+        let header_bytes = &self.control[..begun.header_len];
         let body = match outgoing.body {
             Some(body) => match self.core.protection_mut().seal_message(header, header_bytes, flags, body) {
                 Ok(body) => Some(body),
@@ -448,11 +461,16 @@ impl Engine {
         let Some(level) = level.filter(|_| agreed && self.options.sizes.compresses(body.len())) else {
             return (body, false);
         };
-        let mut packed = Vec::new();
-        match self.compressor.compress(level, &body, &mut packed) {
-            Ok(_) if packed.len() < body.len() => (packed.into(), true),
+        // The room for the worst case is kept: only what it came to is set aside for the message.
+        self.packed.clear();
+        let packed = match self.compressor.compress(level, &body, &mut self.packed) {
+            Ok(_) if self.packed.len() < body.len() => (Bytes::copy_from_slice(&self.packed), true),
             _ => (body, false),
+        };
+        if self.packed.capacity() > PACKED {
+            self.packed = Vec::new();
         }
+        packed
     }
 
     /// Bytes of messages that are not sent yet, or kept for an ACK.
@@ -474,8 +492,8 @@ impl Engine {
         self.deliveries.push_back(Delivery::Message(message));
     }
 
-    fn message(&self, inbound: &Inbound, body: Body) -> Message {
-        Message::new(inbound.header.clone(), body, self.registry.clone(), self.options.max_message)
+    fn message(&self, header: Box<FrameHeader>, body: Body) -> Message {
+        Message::new(header, body, self.registry.clone(), self.options.max_message)
     }
 }
 

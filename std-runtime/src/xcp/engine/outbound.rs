@@ -11,7 +11,7 @@ use super::checksum::HardwareCrc;
 use super::queue::WriteQueue;
 
 /// A message to be sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     /// Its bytes; `None` if they follow.
     pub(crate) body: Option<Bytes>,
@@ -19,6 +19,12 @@ pub(crate) struct Outgoing {
     pub(crate) compressed: bool,
     /// Who waits for room, of a message whose bytes follow.
     pub(crate) room: Option<Arc<dyn Room>>,
+}
+
+impl Outgoing {
+    pub(crate) fn whole(body: Bytes, compressed: bool) -> Self {
+        Self { body: Some(body), compressed, room: None }
+    }
 }
 
 /// Who waits until bytes were sent.
@@ -32,7 +38,10 @@ pub(crate) trait Room: Send + Sync + std::fmt::Debug {
 pub(super) struct Outbound {
     header: Box<[u8]>,
     msg_id: u64,
-    parts: VecDeque<Bytes>,
+    /// The only part, of most.
+    first: Option<Bytes>,
+    /// What comes behind it.
+    others: VecDeque<Bytes>,
     /// Where the first part begins in the message.
     start: u64,
     len: u64,
@@ -46,7 +55,8 @@ impl Outbound {
         Self {
             header: header.into(),
             msg_id,
-            parts: body.into_iter().collect(),
+            first: body,
+            others: VecDeque::new(),
             start: 0,
             len,
             kept: false,
@@ -70,8 +80,10 @@ impl Outbound {
     /// Appends bytes; how many there are then in all.
     pub(super) fn push(&mut self, bytes: Bytes) -> u64 {
         self.len += super::len(bytes.len());
-        if !bytes.is_empty() {
-            self.parts.push_back(bytes);
+        if self.first.is_none() {
+            self.first = Some(bytes);
+        } else if !bytes.is_empty() {
+            self.others.push_back(bytes);
         }
         self.len
     }
@@ -79,13 +91,13 @@ impl Outbound {
     /// Writes a frame with a chunk of it.
     pub(super) fn emit(&mut self, chunk: &Chunk, queue: &mut WriteQueue) {
         self.kept |= chunk.kept;
-        let mut head = [0; super::HEADER + 16];
-        let Some(head_len) = chunk.envelope.head(&self.header, &mut head) else { return };
-        queue.copy(&head[..head_len]);
+        if !queue.head(&chunk.envelope, &self.header) {
+            return;
+        }
         let mut checksum = HardwareCrc::default();
         let mut skip = usize::try_from(chunk.offset - self.start).unwrap_or(usize::MAX);
         let mut left = chunk.len;
-        for part in &self.parts {
+        for part in self.first.iter().chain(&self.others) {
             if left == 0 {
                 break;
             }
@@ -106,13 +118,13 @@ impl Outbound {
 
     /// Forgets what stands in front of `end`.
     fn release(&mut self, end: u64) {
-        while let Some(part) = self.parts.front() {
+        while let Some(part) = &self.first {
             let part_end = self.start + super::len(part.len());
             if part_end > end {
                 break;
             }
             self.start = part_end;
-            self.parts.pop_front();
+            self.first = self.others.pop_front();
         }
         if let Some(room) = &self.room {
             room.made();

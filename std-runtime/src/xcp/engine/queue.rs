@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
+use strait_core::xcp::frame::Envelope;
 
 /// Payloads from this length on are not copied.
 const LARGE: usize = 16 << 10;
@@ -14,8 +15,9 @@ pub(crate) const SLICES: usize = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct WriteQueue {
-    small: BytesMut,
     parts: VecDeque<Bytes>,
+    /// Small ones, behind all parts.
+    small: BytesMut,
     len: usize,
 }
 
@@ -34,26 +36,33 @@ impl WriteQueue {
         self.len += bytes.len();
     }
 
+    /// Appends what stands in front of a payload; whether there can be such a frame.
+    pub(crate) fn head(&mut self, envelope: &Envelope, header: &[u8]) -> bool {
+        let start = self.small.len();
+        self.small.resize(start + envelope.head_len(header.len()), 0);
+        let written = envelope.head(header, &mut self.small[start..]);
+        let len = written.unwrap_or(0);
+        self.small.truncate(start + len);
+        self.len += len;
+        written.is_some()
+    }
+
     pub(crate) fn push(&mut self, bytes: Bytes) {
         if bytes.len() < LARGE {
             return self.copy(&bytes);
         }
-        self.seal();
+        if !self.small.is_empty() {
+            self.parts.push_back(self.small.split().freeze());
+        }
         self.len += bytes.len();
         self.parts.push_back(bytes);
     }
 
-    fn seal(&mut self) {
-        if !self.small.is_empty() {
-            self.parts.push_back(self.small.split().freeze());
-        }
-    }
-
     /// The first pieces that wait.
-    pub(crate) fn slices<'q>(&'q mut self, slices: &mut [IoSlice<'q>; SLICES]) -> usize {
-        self.seal();
+    pub(crate) fn slices<'q>(&'q self, slices: &mut [IoSlice<'q>; SLICES]) -> usize {
+        let small = Some(&self.small[..]).filter(|small| !small.is_empty());
         let mut count = 0;
-        for (slice, part) in slices.iter_mut().zip(&self.parts) {
+        for (slice, part) in slices.iter_mut().zip(self.parts.iter().map(|part| &part[..]).chain(small)) {
             *slice = IoSlice::new(part);
             count += 1;
         }
@@ -70,6 +79,12 @@ impl WriteQueue {
             }
             len -= part.len();
             self.parts.pop_front();
+        }
+        if len == self.small.len() {
+            // From the start of its memory again.
+            self.small.clear();
+        } else {
+            self.small.advance(len);
         }
     }
 }

@@ -13,11 +13,13 @@ use strait_bench::schedule::median;
 use super::server::{SHORT, Server, options, scheme};
 use super::{AT_ONCE, BARE, MIB, TONIC, bare, grpc};
 
-/// Role: starts a server, asks, and reports figures. Arguments: peer, socket, task, bytes, requests.
+/// Role: starts a server, asks, and reports figures. Arguments: peer, socket, task, bytes, requests, steps of floats.
 pub(super) const ROLE: &str = "xcp-client";
 
 /// Bodies that are sent in turn: what comes back must be of the right one.
-const BODIES: u64 = 16;
+const BODIES: u32 = 16;
+/// Of a unit, how many steps a signal has if nothing else is said.
+pub(super) const STEPS: f64 = 4096.0;
 
 /// What the figures of a run are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +52,14 @@ pub(super) fn play(args: &[String]) -> Outcome<()> {
     let (peer, socket, task): (String, String, String) =
         (argument(args, 0)?, argument(args, 1)?, argument(args, 2)?);
     let (len, count): (usize, u64) = (argument(args, 3)?, argument(args, 4)?);
+    let steps = argument(args, 5).unwrap_or(STEPS);
     let task = Task::ALL.into_iter().find(|known| known.name() == task).ok_or("no such task")?;
     child::report_ready()?;
     let server = Server::start(&peer, &socket)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let figures = runtime.block_on(async {
         let connect = || Client::connect(&peer, &socket, &server.address);
-        let bodies = bodies(len);
+        let bodies = bodies(len, steps);
         match task {
             Task::Connect => connects(connect, &bodies, count).await,
             Task::RoundTrip => round_trips(connect().await?, &bodies, count).await,
@@ -74,34 +77,33 @@ pub(super) fn play(args: &[String]) -> Outcome<()> {
     Ok(())
 }
 
-/// A smooth signal in steps of 1/4096, as 32-bit floats, with the body's number in front.
-fn bodies(len: usize) -> Vec<Bytes> {
-    let body = |number: u64| {
-        let start = f64::from(u32::try_from(number).unwrap_or(0)) * 1000.0;
-        let mut at = start;
-        let mut body = Vec::with_capacity(len + 4);
-        while body.len() < len {
-            #[expect(clippy::cast_possible_truncation, reason = "a sample")]
-            let sample = (((at / 700.0).sin() * 4096.0).round() / 4096.0) as f32;
-            body.extend_from_slice(&sample.to_le_bytes());
-            at += 1.0;
-        }
-        body.truncate(len);
-        messages::write_number(&mut body, number);
-        Bytes::from(body)
-    };
-    (0..BODIES).map(body).collect()
+/// Those of many bytes are few: they are all made before the first is sent.
+fn bodies(len: usize, steps: f64) -> Vec<Bytes> {
+    let count = if len > MIB { 2 } else { BODIES };
+    (0..count).map(|number| body(len, steps, number)).collect()
+}
+
+/// A smooth signal between -1 and 1 in steps of 1/`steps`, as 32-bit floats, with the body's number in front.
+fn body(len: usize, steps: f64, number: u32) -> Bytes {
+    let mut at = f64::from(number) * 1000.0;
+    let mut body = Vec::with_capacity(len + 4);
+    while body.len() < len {
+        #[expect(clippy::cast_possible_truncation, reason = "a sample")]
+        let sample = (((at / 700.0).sin() * steps).round() / steps) as f32;
+        body.extend_from_slice(&sample.to_le_bytes());
+        at += 1.0;
+    }
+    body.truncate(len);
+    messages::write_number(&mut body, number.into());
+    Bytes::from(body)
 }
 
 /// How many times shorter compression makes a body.
 #[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^52")]
-pub(super) fn ratio() -> Outcome<f64> {
-    let (mut compressor, mut packed) = (Compressor::new(), Vec::new());
-    let bodies = bodies(MIB);
-    for body in &bodies {
-        compressor.compress(DEFAULT_LEVEL, body, &mut packed)?;
-    }
-    Ok((bodies.len() * MIB) as f64 / packed.len() as f64)
+pub(super) fn ratio(len: usize, steps: f64) -> Outcome<f64> {
+    let mut packed = Vec::new();
+    Compressor::new().compress(DEFAULT_LEVEL, &body(len, steps, 0), &mut packed)?;
+    Ok(len as f64 / packed.len() as f64)
 }
 
 /// Whether this is the answer to the body of that number and length.

@@ -12,9 +12,9 @@ mod server;
 
 use strait_bench::Outcome;
 use strait_bench::child;
-use strait_bench::schedule::{Group, Row, Target, contender, contender_of};
+use strait_bench::schedule::{Group, Row, Target, contender_of};
 
-use client::Task;
+use client::{STEPS, Task};
 
 type Play = fn(&[String]) -> Outcome<()>;
 
@@ -38,7 +38,7 @@ const AT_ONCE: usize = 8;
 
 /// Everything but instruction counts.
 pub(crate) fn groups(quick: bool) -> Vec<Group> {
-    let few = |many: u64| if quick { many / 5 } else { many };
+    let few = |many: u64| if quick { many / 10 } else { many };
     let mut groups = vec![frames::group()];
     for socket in [TCP, UNIX] {
         groups.push(connects(socket, few(5000)));
@@ -46,7 +46,7 @@ pub(crate) fn groups(quick: bool) -> Vec<Group> {
         groups.push(round_trips(socket, "16 KiB", 16 << 10, few(25_000)));
         groups.push(rates(socket, few(2000)));
     }
-    groups.push(compressed(few(2000)));
+    groups.extend([compressed("1 MiB", MIB, few(2000)), compressed("16 MiB", 16 * MIB, few(100))]);
     groups
 }
 
@@ -60,8 +60,9 @@ fn named(name: String) -> &'static str {
     name.leak()
 }
 
-fn task(peer: &str, socket: &str, task: Task, len: usize, count: u64) -> Outcome<Vec<f64>> {
-    let args = [peer, socket, task.name(), &len.to_string(), &count.to_string()].map(str::to_owned);
+fn task(peer: &str, socket: &str, task: Task, len: usize, count: u64, steps: f64) -> Outcome<Vec<f64>> {
+    let (len, count, steps) = (len.to_string(), count.to_string(), steps.to_string());
+    let args = [peer, socket, task.name(), &len, &count, &steps].map(str::to_owned);
     child::figures_of(client::ROLE, &args)
 }
 
@@ -75,7 +76,7 @@ fn three(
 ) -> Vec<strait_bench::schedule::Contender> {
     let contender = |peer: &'static str| {
         let names = figures.map(|figure| named(format!("{peer} {figure}"))).to_vec();
-        contender_of(names, move || task(peer, socket, what, len, count))
+        contender_of(names, move || task(peer, socket, what, len, count, STEPS))
     };
     vec![contender(BARE), contender(TONIC), contender(XCP)]
 }
@@ -140,29 +141,42 @@ fn rates(socket: &'static str, count: u64) -> Group {
 }
 
 /// Floats that become shorter: bytes as the user has them, whatever goes over the wire.
-fn compressed(count: u64) -> Group {
-    let run = |peer: &'static str, what: Task| move || task(peer, TCP, what, MIB, count);
-    let names = |peer: &str, way: &str| {
-        [format!("{peer}, {way}"), format!("{peer}, {way}, 8 at once")].map(named).to_vec()
+///
+/// The fewer steps a smooth signal has, the more of it repeats. In steps of 1/4096 this one does so after 57 177 samples,
+/// 229 kB: what comes before is a fifth of 1 MiB and next to nothing of 16 MiB.
+fn compressed(size: &str, len: usize, count: u64) -> Group {
+    let run = |peer: &'static str, what: Task, steps: f64| move || task(peer, TCP, what, len, count, steps);
+    let names = |what: &str| [what.to_owned(), format!("{what}, 8 at once")].map(named).to_vec();
+    let (fine, coarse) = (STEPS, 256.0);
+    let shorter = [fine, coarse].map(|steps| client::ratio(len, steps).map_or(f64::NAN, f64::round));
+    let label = |steps: f64, what: &str| {
+        let times = shorter[usize::from(steps < fine)];
+        named(format!(
+            "XCP over {TCP}: {size} of floats in steps of 1/{steps}, {times} times shorter, {what}"
+        ))
     };
-    let label = |what: &str| format!("XCP over {TCP}: 1 MiB of smooth floats, compressed, {what}");
-    let alone = |what, at, reference| row(label(what), at, reference, Target::ValueAbove(1.0));
+    let one_way = |steps, at| Row {
+        label: label(steps, if at % 2 == 0 { "one way" } else { "one way, 8 at once" }),
+        ours: at,
+        reference: Some(at % 2),
+        target: Target::ValueAbove(1.0),
+    };
+    let echo = |at| Row {
+        label: label(coarse, "there and back, 8 at once"),
+        ours: at,
+        reference: None,
+        target: Target::None,
+    };
     Group {
-        name: "xcp compressed 1 MiB",
+        name: named(format!("xcp compressed {size}")),
         unit: "GB/s of floats",
         is_exact: false,
         contenders: vec![
-            contender_of(names("XCP plain", "one way"), run(XCP, Task::Upload)),
-            contender_of(names("XCP compressed", "one way"), run(PACKED, Task::Upload)),
-            contender_of(names("XCP plain", "there and back"), run(XCP, Task::Rate)),
-            contender_of(names("XCP compressed", "there and back"), run(PACKED, Task::Rate)),
-            contender("times shorter", client::ratio),
+            contender_of(names("not compressed"), run(XCP, Task::Upload, fine)),
+            contender_of(names("1/4096"), run(PACKED, Task::Upload, fine)),
+            contender_of(names("1/256"), run(PACKED, Task::Upload, coarse)),
+            contender_of(names("1/256, there and back"), run(PACKED, Task::Rate, coarse)),
         ],
-        rows: vec![
-            alone("one way", 2, 0),
-            alone("one way, 8 at once", 3, 1),
-            row(label("there and back"), 6, 4, Target::None),
-            row(label("there and back, 8 at once"), 7, 5, Target::None),
-        ],
+        rows: vec![one_way(fine, 2), one_way(fine, 3), one_way(coarse, 4), one_way(coarse, 5), echo(7)],
     }
 }

@@ -53,12 +53,12 @@ fn a_length_of_eight_bytes_is_as_bounded_as_one_of_four() {
 }
 
 #[test]
-fn a_hello_longer_than_any_frame_closes_before_it_comes() {
+fn a_hello_longer_than_a_control_message_closes_before_it_comes() {
     let mut end = End::new(config(Side::Server), super::super::Plain, NOW);
     let mut hello = control(MsgType::HELLO, 1, b"{}");
     hello[40..44].copy_from_slice(&u32::MAX.to_le_bytes());
     end.receive(NOW, &hello[..44]);
-    assert!(matches!(end.closed(), Some(CloseReason::FrameTooLong { limit: 0x400_0000, .. })));
+    assert!(matches!(end.closed(), Some(CloseReason::FrameTooLong { limit: ..0x1_0000, .. })));
     assert_eq!(end.transmit(NOW), []);
 }
 
@@ -120,7 +120,7 @@ fn a_message_that_never_ends_closes_the_connection() {
 #[test]
 fn a_channel_more_than_there_is_room_for_closes_the_connection() {
     let mut server = opened(config(Side::Server));
-    for channel in 0..MESSAGES as u32 {
+    for channel in (0_u32..).take(MESSAGES) {
         server.receive(NOW, &data(channel, 50, Flags::MORE, b"begun"));
     }
     assert_eq!((server.unfinished().len(), server.closed()), (MESSAGES, None));
@@ -138,7 +138,7 @@ fn messages_of_which_nothing_came_for_long_make_room() {
     let mut now = NOW;
     let age = server.connection.config().message_age;
     for round in 0..3 {
-        for channel in 0..MESSAGES as u32 {
+        for channel in (0_u32..).take(MESSAGES) {
             server.receive(now, &data(channel + 100 * round, 50, Flags::MORE, b"begun"));
         }
         assert_eq!(server.closed(), None, "round {round}");
@@ -150,6 +150,26 @@ fn messages_of_which_nothing_came_for_long_make_room() {
         assert_eq!(nacks(Dialect::SPEC, &server.transmit(now)).len(), MESSAGES);
         assert_eq!(server.unfinished().len(), 0);
     }
+}
+
+/// Or its rest would pass for a message.
+#[test]
+fn a_refused_message_of_which_more_comes_is_not_forgotten() {
+    let mut server = opened(Config { keep_alive: None, idle_timeout: None, ..config(Side::Server) });
+    let refused = |channel, flags| data(channel, 50, Flags::CRYPT.union(flags), b"?");
+    let after = |seconds| NOW.saturating_add(core::time::Duration::from_secs(seconds));
+    server.receive(NOW, &refused(0, Flags::MORE));
+    for channel in (0_u32..).take(MESSAGES).skip(1) {
+        server.receive(NOW, &data(channel, 50, Flags::MORE, b"begun"));
+        server.refuse(NOW, key(channel, 50), ErrorCode::ERR_BUSY);
+    }
+    server.receive(after(20), &refused(0, Flags::MORE));
+    server.take_events();
+    // The others make room.
+    server.receive(after(31), &data(90, 51, Flags::MORE, b"begun"));
+    assert_eq!(server.take_events().len(), 2);
+    server.receive(after(31), &refused(0, Flags::NONE));
+    assert_eq!((server.take_events(), server.closed()), (Vec::new(), None));
 }
 
 #[test]

@@ -86,14 +86,15 @@ impl<P: Protection> End<P> {
 
     /// A message in one call.
     pub(super) fn send(&mut self, channel: u32, body: &[u8]) -> Begun {
-        self.try_send(&FrameHeader::new(MsgType::DATA, channel, 0), Flags::NONE, body).unwrap()
+        self.try_send(&FrameHeader::new(MsgType::DATA, channel, 0), Flags::NONE, body)
+            .expect("the test has it so")
     }
 
     /// A message that is to be acknowledged.
     pub(super) fn send_reliably(&mut self, channel: u32, body: &[u8]) -> Begun {
         let mut header = FrameHeader::new(MsgType::DATA, channel, 0);
-        header.tags.push(Tags::ACK, "1").unwrap();
-        self.try_send(&header, Flags::NONE, body).unwrap()
+        header.tags.push(Tags::ACK, "1").expect("the test has it so");
+        self.try_send(&header, Flags::NONE, body).expect("the test has it so")
     }
 
     pub(super) fn try_send(
@@ -145,10 +146,10 @@ impl<P: Protection> End<P> {
             Transmit::Chunk(chunk) => chunk,
         };
         let (header, body) = &self.outgoing[&chunk.handle];
-        let from = usize::try_from(chunk.offset).unwrap();
+        let from = usize::try_from(chunk.offset).expect("the test has it so");
         let frame = wrap(&chunk.envelope, header, &body[from..from + chunk.len]);
         assert_eq!(chunk.last, from + chunk.len == body.len() && !chunk.envelope.flags.contains(Flags::MORE));
-        let agreed = self.connection.agreed().unwrap();
+        let agreed = self.connection.agreed().expect("the test has it so");
         assert!(frame.len() <= agreed.max_frame as usize, "{} > {}", frame.len(), agreed.max_frame);
         if chunk.last && !chunk.kept {
             self.outgoing.remove(&chunk.handle);
@@ -164,7 +165,7 @@ impl<P: Protection> End<P> {
 
     /// Takes of what came as much as can be.
     pub(super) fn feed(&mut self, now: Instant) {
-        let waiting = std::mem::take(&mut self.input);
+        let waiting = core::mem::take(&mut self.input);
         let mut input = waiting.as_slice();
         while let Some(event) = self.connection.handle_input(now, &mut input) {
             self.note(now, event);
@@ -221,7 +222,7 @@ impl<P: Protection> End<P> {
                 assert!(self.unfinished.contains_key(&message), "{message:?} did not begin");
                 if complete {
                     self.events.push(Event::Verified { message, complete });
-                    let whole = self.unfinished.remove(&message).unwrap();
+                    let whole = self.unfinished.remove(&message).expect("the test has it so");
                     self.judge(now, whole);
                     return;
                 }
@@ -257,7 +258,7 @@ impl<P: Protection> End<P> {
 
     /// The events since the last call.
     pub(super) fn take_events(&mut self) -> Vec<Event<'static>> {
-        std::mem::take(&mut self.events)
+        core::mem::take(&mut self.events)
     }
 
     /// Messages that began and are neither whole nor dropped.

@@ -87,7 +87,7 @@ fn hello_of_python_is_answered_as_python_does_but_for_the_order_of_a_set() {
     let golden: &[u8] = golden!("reference/caps.bin");
     let [ours, theirs] = [&caps, golden].map(|bytes| frames(Dialect::PYTHON, bytes));
     let body = ours[0].body.clone();
-    let text = std::str::from_utf8(&body).unwrap().replace("[1,8]", "[8,1]");
+    let text = core::str::from_utf8(&body).unwrap().replace("[1,8]", "[8,1]");
     assert_eq!(text.as_bytes(), theirs[0].body);
     assert_eq!((&ours[0].header, ours[0].flags), (&theirs[0].header, theirs[0].flags));
     // Nothing but those three bytes of the body, and the checksum, may differ.
@@ -194,16 +194,27 @@ fn a_message_in_two_frames_is_split_and_joined_as_the_specification_has_it() {
 
 #[test]
 fn a_long_length_and_a_packed_header_are_read() {
+    let packs = Config { extensions: Extensions::CAPNP_PACKED, ..config(Side::Client) };
     for (bytes, msg_id) in [
         (golden!("spec/capnp_large.bin").as_slice(), 7),
         (golden!("spec/capnp_data_json_packedhdr.bin").as_slice(), 2),
     ] {
-        let mut server = open_spec_server();
+        let offered = Config { extensions: Extensions::CAPNP_PACKED, ..config(Side::Server) };
+        let mut server = super::Pair::connected(packs.clone(), offered).server;
         server.receive(NOW, bytes);
         let message = MessageKey { channel: 1, msg_id };
         let Delivered { message: came, body, .. } = &server.delivered[0];
         assert_eq!((*came, body.as_slice()), (message, TEXT));
     }
+}
+
+#[test]
+fn a_packed_header_that_was_not_agreed_on_is_refused() {
+    let mut server = open_spec_server();
+    server.receive(NOW, golden!("spec/capnp_data_json_packedhdr.bin"));
+    assert!(server.delivered.is_empty());
+    assert!(server.connection.is_open());
+    assert_ne!(server.transmit(NOW), []);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn speaking(side: Side, knobs: Knobs) -> Config {
 /// A message each way, and a question of the client.
 fn talk(pair: &mut Pair) {
     pair.client.send(3, b"up");
-    let nonce = pair.client.connection.ping().unwrap();
+    let nonce = pair.client.connection.ping().expect("the connection is open");
     pair.run();
     pair.server.send(3, b"down");
     pair.run();
@@ -122,7 +122,7 @@ fn palindromic_body() -> Vec<u8> {
     (0_u32..)
         .map(|salt| format!(r#"{{"codecs":[1],"salt":{salt}}}"#).into_bytes())
         .find(|body| crc32c(body).swap_bytes() == crc32c(body))
-        .unwrap()
+        .expect("the connection is open")
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn short(side: Side) -> Config {
 
 /// The body of a message: no two frames have the same.
 fn body(direction: usize, at: usize, len: usize) -> Vec<u8> {
-    (0..len).map(|byte| (direction * 101 + at * 37 + byte * 7 + byte / 29) as u8).collect()
+    (0..len).map(|byte| (direction * 101 + at * 37 + byte * 7 + byte / 29).to_le_bytes()[0]).collect()
 }
 
 /// What is sent in a direction: channel and body.
@@ -44,9 +44,9 @@ fn converse(pair: &mut Pair) {
         for (at, (channel, len, reliable)) in messages.iter().enumerate() {
             let mut header = FrameHeader::new(MsgType::DATA, *channel, 0);
             if *reliable {
-                header.tags.push(Tags::ACK, "1").unwrap();
+                header.tags.push(Tags::ACK, "1").expect("there is room");
             }
-            end.try_send(&header, Flags::NONE, &body(direction, at, *len)).unwrap();
+            end.try_send(&header, Flags::NONE, &body(direction, at, *len)).expect("there is room");
         }
         end.connection.ping();
     }
@@ -143,8 +143,8 @@ enum Part {
 
 fn part(frame: &Frame, at: usize) -> Part {
     let mut bytes = [0; 512];
-    let header_len =
-        header::write(&frame.header, Dialect::SPEC.header, Dialect::SPEC.numbering, &mut bytes).unwrap();
+    let header_len = header::write(&frame.header, Dialect::SPEC.header, Dialect::SPEC.numbering, &mut bytes)
+        .expect("there is room");
     assert_eq!(frame.len, PREFIX_LEN + header_len + 4 + frame.body.len() + 4);
     if at < frame.start + PREFIX_LEN + header_len + 4 { Part::Unchecked } else { Part::Checked }
 }
@@ -152,8 +152,8 @@ fn part(frame: &Frame, at: usize) -> Part {
 /// Whether a change of that byte makes a header of the frame that cannot be read.
 fn is_unreadable(frame: &Frame, at: usize, bits: u8) -> bool {
     let mut bytes = [0; 512];
-    let len =
-        header::write(&frame.header, Dialect::SPEC.header, Dialect::SPEC.numbering, &mut bytes).unwrap();
+    let len = header::write(&frame.header, Dialect::SPEC.header, Dialect::SPEC.numbering, &mut bytes)
+        .expect("there is room");
     let Some(byte) = at.checked_sub(frame.start + PREFIX_LEN).and_then(|at| bytes[..len].get_mut(at)) else {
         return false;
     };

@@ -162,7 +162,7 @@ impl<P: Protection> Pair<P> {
 }
 
 impl Wire {
-    fn put(&mut self, bytes: &[u8], is_cut: bool) {
+    pub(super) fn put(&mut self, bytes: &[u8], is_cut: bool) {
         let start = self.log.len();
         self.log.extend_from_slice(bytes);
         if is_cut || self.deaf {

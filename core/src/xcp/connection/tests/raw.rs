@@ -31,7 +31,8 @@ pub(super) struct Frame {
 /// The bytes of a frame.
 pub(super) fn frame(dialect: Dialect, header: &FrameHeader, flags: Flags, body: &[u8]) -> Vec<u8> {
     let mut bytes = [0; 1024];
-    let len = header::write(header, dialect.header, dialect.numbering, &mut bytes).unwrap();
+    let len = header::write(header, dialect.header, dialect.numbering, &mut bytes)
+        .expect("the frame is well-formed");
     let envelope = Envelope { flags, payload_len: body.len() as u64, crc: dialect.crc };
     wrap(&envelope, &bytes[..len], body)
 }
@@ -52,18 +53,21 @@ pub(super) fn frames(dialect: Dialect, stream: &[u8]) -> Vec<Frame> {
     let mut input = stream;
     let mut frames: Vec<Frame> = Vec::new();
     let mut start = 0;
-    while let Some(piece) = decoder.decode(&mut input).unwrap() {
+    while let Some(piece) = decoder.decode(&mut input).expect("the frame is well-formed") {
         match piece {
             Piece::Head { flags, version, .. } => {
                 assert_eq!(version, 2);
-                let (_, header) = header::read(decoder.header(), dialect.numbering).unwrap();
+                let (_, header) =
+                    header::read(decoder.header(), dialect.numbering).expect("the frame is well-formed");
                 frames.push(Frame { header, flags, body: Vec::new(), start, len: 0 });
             }
-            Piece::Payload(bytes) => frames.last_mut().unwrap().body.extend_from_slice(bytes),
+            Piece::Payload(bytes) => {
+                frames.last_mut().expect("the frame is well-formed").body.extend_from_slice(bytes);
+            }
             Piece::End { computed, trailer } => {
                 assert_eq!(dialect.crc.read(trailer), computed);
                 let end = stream.len() - input.len();
-                frames.last_mut().unwrap().len = end - start;
+                frames.last_mut().expect("the frame is well-formed").len = end - start;
                 start = end;
             }
         }
@@ -107,14 +111,14 @@ pub(super) fn control(msg_type: MsgType, msg_id: u64, body: &[u8]) -> Vec<u8> {
 /// A NACK in the dialect of the specification.
 pub(super) fn nack(msg_id: u64, code: ErrorCode, retry_after_ms: u32) -> Vec<u8> {
     let mut body = [0; 128];
-    let len = Nack { msg_id, code, retry_after_ms }.write_json(&mut body).unwrap();
+    let len = Nack { msg_id, code, retry_after_ms }.write_json(&mut body).expect("the frame is well-formed");
     control(MsgType::NACK, 900, &body[..len])
 }
 
 /// An ACK in the dialect of the specification.
 pub(super) fn ack(msg_id: u64) -> Vec<u8> {
     let mut body = [0; 64];
-    let len = Ack { msg_id }.write_json(&mut body).unwrap();
+    let len = Ack { msg_id }.write_json(&mut body).expect("the frame is well-formed");
     control(MsgType::ACK, 900, &body[..len])
 }
 
@@ -122,7 +126,7 @@ pub(super) fn ack(msg_id: u64) -> Vec<u8> {
 pub(super) fn nacks(dialect: Dialect, stream: &[u8]) -> Vec<(u64, ErrorCode)> {
     let frames = frames(dialect, stream);
     let said = of_type(&frames, MsgType::NACK).into_iter().map(|frame| {
-        let nack = Nack::read(frame.header.codec, &frame.body).unwrap();
+        let nack = Nack::read(frame.header.codec, &frame.body).expect("the frame is well-formed");
         assert_eq!(nack.msg_id, frame.header.in_reply_to);
         (nack.msg_id, nack.code)
     });
@@ -133,5 +137,6 @@ pub(super) fn nacks(dialect: Dialect, stream: &[u8]) -> Vec<(u64, ErrorCode)> {
 pub(super) fn acks(stream: &[u8]) -> Vec<u64> {
     let frames = frames(Dialect::SPEC, stream);
     let said = of_type(&frames, MsgType::ACK).into_iter();
-    said.map(|frame| Ack::read(frame.header.codec, &frame.body).unwrap().msg_id).collect()
+    said.map(|frame| Ack::read(frame.header.codec, &frame.body).expect("the frame is well-formed").msg_id)
+        .collect()
 }

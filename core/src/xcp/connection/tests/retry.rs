@@ -22,7 +22,7 @@ fn patient(side: Side) -> Config {
 
 fn asking(channel: u32, msg_id: u64) -> FrameHeader {
     let mut header = FrameHeader::new(MsgType::DATA, channel, msg_id);
-    header.tags.push(Tags::ACK, "1").unwrap();
+    header.tags.push(Tags::ACK, "1").expect("a frame is to be sent");
     header
 }
 
@@ -235,7 +235,7 @@ fn half_sent(end: &mut End, reliable: bool) -> super::super::Begun {
     let body = std::vec![3; 400];
     let begun = if reliable { end.send_reliably(1, &body) } else { end.send(1, &body) };
     for _ in 0..2 {
-        end.transmit_one(NOW).unwrap();
+        end.transmit_one(NOW).expect("a frame is to be sent");
     }
     begun
 }
