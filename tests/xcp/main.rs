@@ -12,4 +12,7 @@ mod proxy;
 mod raw;
 mod schema;
 mod sealed;
+#[cfg(target_os = "linux")]
+mod soak;
 mod tls;
+mod traced;
