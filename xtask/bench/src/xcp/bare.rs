@@ -13,8 +13,8 @@ use super::client::check;
 /// Small messages are read at once, large ones past it.
 const BUFFER: usize = 64 << 10;
 
-type Reader = BufReader<Box<dyn AsyncRead + Unpin>>;
-type Writer = Box<dyn AsyncWrite + Unpin>;
+type Reader = BufReader<Box<dyn AsyncRead + Unpin + Send>>;
+type Writer = Box<dyn AsyncWrite + Unpin + Send>;
 
 /// One connection.
 pub(super) struct Client {
@@ -44,22 +44,27 @@ impl Client {
         let under_way = Semaphore::new(at_once);
         let sends = async {
             for (_, body) in (0..count).zip(bodies.iter().cycle()) {
-                under_way.acquire().await?.forget();
-                send(&mut self.writer, body).await?;
+                under_way.acquire().await.map_err(text)?.forget();
+                send(&mut self.writer, body).await.map_err(text)?;
             }
-            Outcome::Ok(())
+            Ok::<(), String>(())
         };
         let receives = async {
             for (_, (number, body)) in (0..count).zip((0..).zip(bodies).cycle()) {
-                receive(&mut self.reader, &mut self.reply).await?;
-                check(&self.reply, number, body.len())?;
+                receive(&mut self.reader, &mut self.reply).await.map_err(text)?;
+                check(&self.reply, number, body.len()).map_err(text)?;
                 under_way.add_permits(1);
             }
-            Outcome::Ok(())
+            Ok::<(), String>(())
         };
         tokio::try_join!(sends, receives)?;
         Ok(())
     }
+}
+
+/// Errors of tasks must be fit to be sent.
+fn text(error: impl ToString) -> String {
+    error.to_string()
 }
 
 fn of_tcp(stream: TcpStream) -> Outcome<(Reader, Writer)> {

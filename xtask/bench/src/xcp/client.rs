@@ -57,24 +57,36 @@ pub(super) fn play(args: &[String]) -> Outcome<()> {
     child::report_ready()?;
     let server = Server::start(&peer, &socket)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let figures = runtime.block_on(async {
-        let connect = || Client::connect(&peer, &socket, &server.address);
-        let bodies = bodies(len, steps);
-        match task {
-            Task::Connect => connects(connect, &bodies, count).await,
-            Task::RoundTrip => round_trips(connect().await?, &bodies, count).await,
-            Task::Rate => rates(connect().await?, &bodies, count).await,
-            Task::Upload => {
-                let client = match connect().await? {
-                    Client::Xcp { connection, .. } => Client::Xcp { connection, short: true },
-                    _ => return Err("only XCP has short answers".into()),
-                };
-                rates(client, &bodies, count).await
-            }
-        }
-    })?;
+    let run = async move {
+        let figures = run(&peer, &socket, &server.address, task, &bodies(len, steps), count).await;
+        figures.map_err(|error| error.to_string())
+    };
+    // In a task, as requests mostly are: what `block_on` is given, the runtime asks the sockets before it goes on with.
+    let figures = runtime.block_on(async { tokio::spawn(run).await })??;
     child::report_figures(&figures);
     Ok(())
+}
+
+async fn run(
+    peer: &str,
+    socket: &str,
+    address: &str,
+    task: Task,
+    bodies: &[Bytes],
+    count: u64,
+) -> Outcome<Vec<f64>> {
+    let connect = || Client::connect(peer, socket, address);
+    if task == Task::Connect {
+        return connects(connect, bodies, count).await;
+    }
+    let mut client = connect().await?;
+    if task == Task::RoundTrip {
+        return round_trips(client, bodies, count).await;
+    }
+    if let (Task::Upload, Client::Xcp { short, .. }) = (task, &mut client) {
+        *short = true;
+    }
+    rates(client, bodies, count).await
 }
 
 /// Those of many bytes are few: they are all made before the first is sent.
@@ -148,20 +160,16 @@ impl Client {
         macro_rules! workers {
             ($ask:expr) => {{
                 let mut workers = tokio::task::JoinSet::new();
-                let tasks = tokio::task::LocalSet::new();
                 for _ in 0..at_once {
                     let (bodies, ask) = (bodies.to_vec(), $ask);
-                    workers.spawn_local_on(
-                        async move {
-                            for (_, (number, body)) in (0..each).zip((0..).zip(&bodies).cycle()) {
-                                ask(number, body.clone()).await?;
-                            }
-                            Outcome::Ok(())
-                        },
-                        &tasks,
-                    );
+                    workers.spawn(async move {
+                        for (_, (number, body)) in (0..each).zip((0..).zip(&bodies).cycle()) {
+                            let answered = ask(number, body.clone()).await;
+                            answered.map_err(|error| error.to_string())?;
+                        }
+                        Ok::<(), String>(())
+                    });
                 }
-                tasks.await;
                 while let Some(worker) = workers.join_next().await {
                     worker??;
                 }
