@@ -117,7 +117,7 @@ fn a_flipped_byte_anywhere_in_a_sealed_frame_is_refused_and_three_end_the_connec
                 let client = client.clone();
                 async move { client.ping().await }
             });
-            let _ = asked;
+            drop(asked);
         }
         client.closed().await;
         asks(&sealed(1).connect(&home.address).await.expect("connects"), "still").await.expect("is answered");
@@ -146,7 +146,7 @@ fn chunks_that_change_places_or_are_missing_are_refused() {
         });
         home.runtime.block_on(async {
             let client = sealed(1).connect(&address).await.expect("connects");
-            let body: Bytes = (0..40_000_u32).map(|at| (at >> 5) as u8).collect();
+            let body: Bytes = (0..40_000_u32).map(|at| (at >> 5).to_le_bytes()[0]).collect();
             let error = client.request_body(OCTETS, body).await.expect_err("not what was sent");
             assert!(matches!(error, RequestError::Nack { .. }), "{error:?}");
         });
