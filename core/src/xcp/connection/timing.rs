@@ -24,7 +24,7 @@ where
                 let asks = self.next_question();
                 let gone = self.gone_at();
                 // While none can be told, none is due: the driver would come back at once, and again.
-                let messages = self.assemblies.next_expiry().filter(|_| self.has_room_for_answers());
+                let messages = self.assemblies.next_expiry().filter(|_| self.can_drop());
                 [asks, gone, messages, self.sending.next_due()].into_iter().flatten().min()
             }
         }
@@ -65,7 +65,7 @@ where
         if self.phase != Phase::Open {
             return None;
         }
-        if self.has_room_for_answers()
+        if self.can_drop()
             && let Some(message) = self.assemblies.next_expired(now)
         {
             self.stop(now, message);
@@ -80,6 +80,11 @@ where
             self.sending.again(message, at);
         }
         None
+    }
+
+    /// Whether a message may be dropped now: the peer can be told, and the driver knows of all that began.
+    fn can_drop(&self) -> bool {
+        self.has_room_for_answers() && self.pending.is_none()
     }
 
     /// The peer refused one of our messages: it is sent again if that can help and the message is kept.

@@ -7,7 +7,7 @@ use super::super::super::dialect::Dialect;
 use super::super::super::numbers::{ErrorCode, Flags, MsgType};
 use super::super::{CloseReason, Config, Event, MessageKey, Plain, Side};
 use super::raw::{NOW, control, data, nacks, of_type, opened};
-use super::{End, Pair, TO_CLIENT, TO_SERVER, config, frames};
+use super::{End, Pair, TO_CLIENT, TO_SERVER, Verdict, config, frames};
 use crate::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -179,6 +179,32 @@ fn a_message_of_another_channel_is_not_kept_from_its_end() {
     server.receive(after(40), &data(2, 9, Flags::NONE, b"er"));
     assert_eq!(server.bodies(), [b"newer"]);
     assert_eq!(nacks(Dialect::SPEC, &server.transmit(after(40))), [(8, ErrorCode::ERR_BUSY)]);
+}
+
+/// It began and the driver has not heard of that: there was no room for what the frame leads to.
+#[test]
+fn a_message_is_not_dropped_before_it_began() {
+    let mut server = opened(patient());
+    server.receive(NOW, &data(1, 5, Flags::MORE, b"old"));
+    while server.connection.ping().is_some() {}
+    server.verdict = |_| Verdict::Refuse(ErrorCode::ERR_BUSY);
+    for id in 10..15 {
+        server.receive(NOW, &data(9, id, Flags::NONE, b"?"));
+    }
+    server.take_events();
+    server.receive(NOW, &data(1, 6, Flags::MORE, b"new"));
+    let dropped = |msg_id, code| Event::Dropped { message: MessageKey { channel: 1, msg_id }, code };
+    assert_eq!(server.take_events(), [dropped(5, ErrorCode::ERR_MALFORMED)]);
+    assert!(!server.connection.takes_input());
+
+    server.transmit(after(31));
+    assert!(server.connection.takes_input());
+    assert_eq!(server.connection.poll_timeout(), None);
+    server.handle_timeout(after(31));
+    assert_eq!(server.take_events(), []);
+    server.feed(after(31));
+    assert!(matches!(server.take_events()[..], [Event::Started { .. }, Event::Verified { .. }]));
+    assert_eq!(server.connection.poll_timeout(), Some(after(61)));
 }
 
 /// The driver sleeps until [`poll_timeout`]. What it cannot do anything about must not wake it at once again.
