@@ -15,9 +15,9 @@ use crate::raw::{Raw, abilities, data, frame, head, hello_frame, ping, text};
 
 const SPEC: Dialect = Dialect::SPEC;
 /// Rounds of each hostile peer; of the slow one fewer.
-const ROUNDS: u64 = 12;
+const ROUNDS: u64 = 6;
 /// Connections of each honest client, and requests on each.
-const HONEST: u64 = 8;
+const HONEST: u64 = 4;
 const REQUESTS: u64 = 200;
 
 /// What the server of `strait-test-xcp-peer` may hold for one connection: messages that came in part (2 MiB), one that is
@@ -46,7 +46,7 @@ fn bombs(address: &str) {
     let (large, small) = (bomb(4 << 30), bomb(1 << 20));
     pour(&mut raw, (2..6).map(|msg_id| frame(SPEC, &data(1, msg_id), Flags::COMP, &large)));
     // Of these each one is as long as messages may be, and hundreds are in one read.
-    pour(&mut raw, (6..300).map(|msg_id| frame(SPEC, &data(1, msg_id), Flags::COMP, &small)));
+    pour(&mut raw, (6..206).map(|msg_id| frame(SPEC, &data(1, msg_id), Flags::COMP, &small)));
     raw.half_close();
     raw.rest();
 }
