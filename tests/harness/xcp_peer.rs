@@ -1,6 +1,6 @@
 //! An XCP server in a process of its own: answers every ether with itself, and says how much memory it took, when asked.
 //!
-//! It prints `ok` and its address. Then each line of its input is answered with `ok` and the most memory that it ever
+//! It prints `ok`, its address, and another one where all must be sealed with the secret of 32 bytes 7. Then each line of its input is answered with `ok` and the most memory that it ever
 //! took and what it takes now, in KiB. It ends with `exit`, or its input.
 #![forbid(unsafe_code)]
 
@@ -8,7 +8,7 @@ use std::io::{BufRead as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use strait::xcp::Options;
+use strait::xcp::{Options, Psk};
 
 /// Longest message, and what may wait: what the test of its memory counts with.
 const MAX_MESSAGE: u64 = 1 << 20;
@@ -24,9 +24,14 @@ fn main() -> ExitCode {
         .write_timeout(Duration::from_millis(500));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let server = runtime.block_on(options.listen("tcp://127.0.0.1:0")).expect("listens");
-    say(&server.address().to_string());
-    runtime.spawn(server.serve(|ether| async move { Ok(Some(ether)) }));
+    let sealed = options.clone().encrypt(Psk::new([7; 32]));
+    let servers = [&options, &sealed].map(|options| {
+        let server = runtime.block_on(options.listen("tcp://127.0.0.1:0")).expect("listens");
+        let address = server.address().to_string();
+        runtime.spawn(server.serve(|ether| async move { Ok(Some(ether)) }));
+        address
+    });
+    say(&servers.join(" "));
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         if line == "exit" {
             break;

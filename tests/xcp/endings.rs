@@ -208,9 +208,8 @@ fn an_acknowledged_message_whose_connection_dies_says_so() {
 
 #[test]
 fn a_silent_peer_is_asked_and_then_gone() {
-    let options = Options::new()
-        .keep_alive(Some(Duration::from_millis(20)))
-        .idle_timeout(Some(Duration::from_millis(200)));
+    let options =
+        Options::new().keep_alive(Some(Duration::from_millis(20))).idle_timeout(Some(Duration::from_secs(2)));
     let (tell, told) = std::sync::mpsc::channel();
     let home = Home::each(&options, move |connection| {
         let tell = tell.clone();

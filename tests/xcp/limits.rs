@@ -55,6 +55,34 @@ async fn a_receiver_that_takes_nothing_stops_the_sender_and_gets_all_of_it_later
 }
 
 #[tokio::test]
+async fn options_that_cannot_be_are_refused_before_anything_is_sent() {
+    use strait::xcp::{BadOption, ConnectError};
+    let refused = Options::new().max_connections(0).listen(TCP).await.expect_err("nobody could connect");
+    assert!(matches!(refused, ConnectError::Option(BadOption::TooSmall { .. })), "{refused:?}");
+    let server = Options::new().max_connections(usize::MAX).listen(TCP).await.expect("listens");
+    let address = server.address().to_string();
+    let refused = Options::new().compress(20).connect(&address).await.expect_err("there is no such level");
+    assert!(matches!(refused, ConnectError::Option(BadOption::Compress(_))), "{refused:?}");
+    let refused = Options::new().stream_over(1).connect_blocking(&address).expect_err("it holds messages");
+    assert!(matches!(refused, ConnectError::Option(BadOption::BlockingStream)), "{refused:?}");
+    let (_server, client, _accepted) = pair(&Options::new()).await;
+    let refused = client.send(&Ether::text("x")).compress(Some(20)).await.expect_err("no such level");
+    assert!(matches!(refused, SendError::Compress(_)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_is_read_as_it_comes_is_no_ether_before_it_is_whole() {
+    let (_server, client, accepted) = pair(&Options::new().stream_over(1000)).await;
+    let mut writer = client.stream(OCTETS, &[]).await.expect("begins");
+    writer.write(vec![7; 3 << 20]).await.expect("is sent");
+    writer.finish().await.expect("is sent");
+    let message = accepted.recv().await.expect("a message");
+    assert!(matches!(message.ether(), Err(strait::codec::DecodeError::Streamed)));
+    let message = accepted.collect(message).await.expect("all of it comes");
+    assert_eq!(message.ether().expect("an ether").attachments.len(), 1);
+}
+
+#[tokio::test]
 async fn a_stream_that_nobody_reads_stops_its_writer_and_is_whole_later() {
     const LEN: usize = 200 << 20;
     let options = Options::new().max_queued(1 << 20).stream_over(64 << 10);

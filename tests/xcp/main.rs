@@ -16,3 +16,4 @@ mod sealed;
 mod soak;
 mod tls;
 mod traced;
+mod waiting;

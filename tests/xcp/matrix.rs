@@ -71,6 +71,22 @@ fn a_tensor_of_eight_megabytes_goes_compressed_and_in_chunks_and_its_numbers_are
 }
 
 #[test]
+fn a_batch_of_a_hundred_embeddings_arrives_as_it_was() {
+    // The guide sends it as columns; those are refused by name until they are read.
+    let home = Home::echo(&Options::new());
+    let values: Vec<f32> = (0..768_u16).map(|at| f32::from(at) / 768.0).cycle().take(100 * 768).collect();
+    let batch = Ether::new("embedding", 1).tensor("values", &values, &[100, 768]).expect("a tensor");
+    home.runtime.block_on(async {
+        let client = strait::xcp::connect(&home.address).await.expect("connects");
+        let answer = client.request(&batch).codec(CodecId::TENSOR_F32).await.expect("is answered");
+        assert_eq!((answer.codec(), answer.body().len()), (CodecId::TENSOR_F32, 32 + 307_200));
+        let ether = answer.ether().expect("an ether");
+        let tensor = ether.as_tensor("values").expect("a tensor");
+        assert_eq!((tensor.shape(), tensor.to_f32()), (&[100, 768][..], values));
+    });
+}
+
+#[test]
 fn a_codec_that_is_not_there_is_refused_by_name() {
     let home = Home::echo(&Options::new());
     let mut raw = Raw::ready(&home.address);
@@ -144,8 +160,16 @@ fn a_kind_that_is_not_taken_is_refused_here_and_there() {
     header.schema_key = Some(key(KindId::TEXT, 1, 3));
     raw.send(&header, Flags::NONE, &text("yes"));
     assert_eq!(raw.next().header.in_reply_to, 9);
+    // What the header does not say the body does.
+    let image = br#"{"kind":"image","schema_version":1,"payload":{},"metadata":{}}"#;
+    raw.send(&data(1, 10), Flags::NONE, image);
+    assert_eq!(raw.next().nack(), (10, ErrorCode::ERR_KIND_MISMATCH));
     home.runtime.block_on(async {
         let client = strait::xcp::connect(&home.address).await.expect("connects");
+        let here = client.send(&Ether::new("image", 1)).await;
+        let kind = strait::xcp::NotSent::KindNotAccepted { kind: KindId::IMAGE, major: 1, minor: 0 };
+        assert!(matches!(here, Err(strait::xcp::SendError::NotSent(why)) if why == kind), "{here:?}");
+        client.request(&Ether::text("taken")).await.expect("is answered");
         let here = client.send_body(OCTETS, "x").schema_key(key(KindId::IMAGE, 1, 0)).await;
         assert!(matches!(here, Err(strait::xcp::SendError::NotSent(_))), "{here:?}");
         client.send(&Ether::text("x")).schema_key(key(KindId::TEXT, 1, 0)).await.expect("is sent");

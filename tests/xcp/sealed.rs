@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use strait::xcp::{
-    CloseReason, ConnectError, Connection, Ether, Flags, OCTETS, Options, Psk, RequestError, SendError,
+    CloseReason, ConnectError, Connection, Ether, Flags, NotSent, OCTETS, Options, Psk, RequestError,
+    SendError,
 };
 
 use crate::home::Home;
@@ -198,9 +199,31 @@ fn streams_and_acknowledged_messages_say_at_once_what_sealing_does_not_have() {
     home.runtime.block_on(async {
         let client = sealed(1).connect(&home.address).await.expect("connects");
         let refused = client.stream(OCTETS, &[]).await.expect_err("sealed whole");
-        assert!(matches!(refused, SendError::NotSent(_)), "{refused:?}");
+        assert!(matches!(refused, SendError::Stream { .. }), "{refused:?}");
         client.send(&Ether::text("a")).acknowledged().await.expect("is acknowledged");
         asks(&client, "b").await.expect("is answered");
+    });
+}
+
+#[test]
+fn what_cannot_be_sealed_is_said_by_name() {
+    let home = Home::each(&sealed(1), |connection| async move { while connection.recv().await.is_some() {} });
+    home.runtime.block_on(async {
+        let client = sealed(1).connect(&home.address).await.expect("connects");
+        let refused = client.send(&Ether::text("a")).channel(0).await.expect_err("control frames are there");
+        assert!(matches!(refused, SendError::NotSent(NotSent::ControlChannel)), "{refused:?}");
+        let mut channels = 0;
+        let refused = loop {
+            match client.send(&Ether::text("a")).channel(client.new_channel()).await {
+                Ok(_) => channels += 1,
+                Err(refused) => break refused,
+            }
+        };
+        assert!(matches!(refused, SendError::Seal(_)), "{refused:?}");
+        assert!((4000..5000).contains(&channels), "{channels}");
+        // Channels that were used before go on, and control frames too.
+        client.send(&Ether::text("a")).channel(2).await.expect("is sent");
+        client.ping().await.expect("the server is there");
     });
 }
 

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use strait::xcp::{Dialect, Flags, FrameHeader, MsgType, OCTETS, Options};
+use strait::xcp::{CloseReason, Dialect, Ether, Flags, FrameHeader, MsgType, OCTETS, Options, Psk};
 use strait_tests::Peer;
 
 use crate::home::{runtime, served};
 use crate::hostile::bomb;
+use crate::proxy::{From, between};
 use crate::raw::{Raw, abilities, data, frame, head, hello_frame, ping, text};
 
 const SPEC: Dialect = Dialect::SPEC;
-/// Rounds of each hostile peer; of the slow one fewer.
+/// Rounds of each hostile peer, unless `STRAIT_TEST_ROUNDS` says how many; of the slow one fewer.
 const ROUNDS: u64 = 6;
 /// Connections of each honest client, and requests on each.
 const HONEST: u64 = 4;
@@ -27,7 +28,8 @@ const CONNECTION_KIB: u64 = (2 + 1 + 3) << 10;
 /// What else the process takes.
 const REST_KIB: u64 = 64 << 10;
 /// Hostile peers that are there at once.
-const HOSTILE: [fn(&str); 9] = [bombs, unfinished, endless, huge, pings, stalled, slow, garbage, many_small];
+const HOSTILE: [fn(&str); 10] =
+    [bombs, unfinished, endless, huge, pings, stalled, slow, garbage, many_small, bytewise];
 
 /// Which of them waits for long.
 const SLOW: usize = 6;
@@ -114,6 +116,42 @@ fn many_small(address: &str) {
     pour(&mut raw, (2..20_000).map(|msg_id| frame(SPEC, &data(1, msg_id), Flags::NONE, body)));
 }
 
+/// Keeps every rule, one byte at a time.
+fn bytewise(address: &str) {
+    let mut raw = Raw::connect(address, SPEC);
+    let hello = hello_frame(SPEC, &abilities());
+    let requests = (2..12).map(|msg_id| frame(SPEC, &data(1, msg_id), Flags::NONE, &text("byte by byte")));
+    for frame in std::iter::once(hello).chain(requests) {
+        pour(&mut raw, frame.into_iter().map(|byte| vec![byte]));
+        raw.next();
+    }
+}
+
+/// Somebody in between who has recorded a sealed message, and sends it again much later: the same nonce once more.
+fn replays(address: &str) {
+    let mut recorded = None;
+    let address = between(address, move |frame| {
+        if frame.from == From::Server || frame.number == 0 {
+            return Some(vec![frame]);
+        }
+        let first = recorded.get_or_insert_with(|| frame.clone()).clone();
+        let late = frame.number > 300;
+        Some(if late { vec![frame, first] } else { vec![frame] })
+    });
+    runtime().block_on(async {
+        let client = Options::new().encrypt(Psk::new([7; 32])).connect(&address).await.expect("connects");
+        let mut asked = 0;
+        while let Ok(answer) = client.request(&Ether::text("recorded")).await {
+            assert_eq!(answer.ether().expect("an ether").as_text(), Ok("recorded"));
+            asked += 1;
+            assert!(asked < 1000, "replays are borne for ever");
+        }
+        assert!(asked >= 300, "{asked}");
+        let reason = client.closed().await;
+        assert!(matches!(reason, CloseReason::Peer | CloseReason::Truncated), "{reason:?}");
+    });
+}
+
 /// An honest client: many requests on each of some connections, all of which are answered.
 async fn ask(address: &str, byte: u8) {
     for _ in 0..HONEST {
@@ -139,13 +177,18 @@ fn memory(peer: &mut Peer) -> (u64, u64) {
 #[test]
 fn honest_clients_are_served_beside_every_hostile_peer_and_memory_stays_bounded() {
     let mut peer = Peer::start(&mut Command::new(env!("CARGO_BIN_EXE_strait-test-xcp-peer")));
-    let address = peer.answer_ok();
+    let addresses = peer.answer_ok();
+    let (address, sealed) = addresses.split_once(' ').expect("two addresses");
+    let (address, sealed) = (address.to_owned(), sealed.to_owned());
+    let rounds =
+        std::env::var("STRAIT_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
     let failed = Arc::new(AtomicBool::new(false));
     let mut threads = Vec::new();
-    for (at, hostile) in HOSTILE.into_iter().enumerate() {
+    let plain = HOSTILE.map(|hostile| (hostile, &address));
+    for (at, (hostile, address)) in plain.into_iter().chain([(replays as fn(&str), &sealed)]).enumerate() {
         let (address, failed) = (address.clone(), failed.clone());
         threads.push(thread::spawn(move || {
-            let rounds = if at == SLOW { 2 } else { ROUNDS };
+            let rounds = if at == SLOW { rounds.min(2) } else { rounds };
             for _ in 0..rounds {
                 if failed.load(Ordering::Relaxed) {
                     return;
@@ -168,7 +211,7 @@ fn honest_clients_are_served_beside_every_hostile_peer_and_memory_stays_bounded(
         thread.join().expect("did not panic");
     }
     let (most, now) = memory(&mut peer);
-    let bound = REST_KIB + (HOSTILE.len() as u64 + 2) * CONNECTION_KIB;
+    let bound = REST_KIB + (HOSTILE.len() as u64 + 1 + 2) * CONNECTION_KIB;
     eprintln!("server: at most {most} KiB, {now} KiB at the end; the bound is {bound} KiB");
     assert!(most > 0 && most < bound, "{most} KiB, bound {bound} KiB");
     assert!(peer.exit().success());

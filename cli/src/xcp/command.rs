@@ -47,18 +47,20 @@ pub(super) struct Speech {
     #[arg(long, value_name = "SIZE", default_value = "64G", value_parser = names::bytes)]
     max_stream: u64,
 
-    /// Compresses with zstd at this level, -7 to 22, where the peer can read it [without a level: 1]
+    /// Compresses with zstd at this level, -100 to 19, where the peer can read it; the lower the faster [without a level:
+    /// -1]
     #[arg(
         long,
         value_name = "LEVEL",
         num_args = 0..=1,
-        default_missing_value = "1",
+        default_missing_value = "-1",
         allow_negative_numbers = true,
-        value_parser = clap::value_parser!(i32).range(-7..=22)
+        value_parser = clap::value_parser!(i32).range(-100..=19)
     )]
     compress: Option<i32>,
 
-    /// Seals every message with keys made from the secret in this file: 32 bytes, or 64 hexadecimal digits
+    /// Seals every message with keys made from the secret in this file: 32 bytes, or 64 hexadecimal digits. Only its owner
+    /// and group may read it
     #[arg(long, value_name = "FILE", conflicts_with = "encrypt_by_tls")]
     key: Option<PathBuf>,
 

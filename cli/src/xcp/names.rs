@@ -6,15 +6,13 @@ use clap::ValueEnum;
 use strait::xcp::{CodecId, Flags, OCTETS};
 
 /// Codecs by the names that people type.
-const CODECS: [(&str, CodecId); 9] = [
+const CODECS: [(&str, CodecId); 7] = [
     ("json", CodecId::JSON),
     ("protobuf", CodecId::PROTOBUF),
     ("f32", CodecId::TENSOR_F32),
     ("f16", CodecId::TENSOR_F16),
     ("qnt8", CodecId::TENSOR_QNT8),
     ("mixed-latent", CodecId::MIXED_LATENT),
-    ("arrow", CodecId::ARROW_IPC),
-    ("dlpack", CodecId::DLPACK),
     ("octets", OCTETS),
 ];
 

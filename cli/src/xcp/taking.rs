@@ -153,6 +153,7 @@ impl Taking {
         let bytes = body::whole(message, self.limit).await?;
         let ether = body::ether(message, &bytes, connection.dialect());
         let ether = ether.map_err(|error| Refusal(error.to_string(), Some(error.code())))?;
+        connection.span(message, &ether).in_scope(|| tracing::debug!("message decoded"));
         let sum = Sum::of(&bytes);
         check(message.tags(), &sum)?;
         let path = match &self.output {

@@ -81,6 +81,17 @@ pub enum DecodeError {
         /// The body's version.
         version: u32,
     },
+    /// The ether is of a kind that is not taken.
+    #[error("kind {kind:?} version {version} is not among those that are taken")]
+    KindNotAccepted {
+        /// Its kind.
+        kind: String,
+        /// Its version.
+        version: u32,
+    },
+    /// The body is read as it comes, and must be whole.
+    #[error("the body of the message is read as it comes: it must be collected to be decoded")]
+    Streamed,
 }
 
 impl DecodeError {
@@ -92,10 +103,10 @@ impl DecodeError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Unsupported { .. } => ErrorCode::ERR_CODEC_UNSUPPORTED,
-            Self::BeyondLimit { .. } => ErrorCode::ERR_MESSAGE_TOO_LARGE,
+            Self::BeyondLimit { .. } | Self::Streamed => ErrorCode::ERR_MESSAGE_TOO_LARGE,
             Self::Malformed { .. } | Self::Ether(_) => ErrorCode::ERR_MALFORMED,
             Self::UnknownKind { .. } => ErrorCode::ERR_SCHEMA_UNKNOWN,
-            Self::KindMismatch { .. } => ErrorCode::ERR_KIND_MISMATCH,
+            Self::KindMismatch { .. } | Self::KindNotAccepted { .. } => ErrorCode::ERR_KIND_MISMATCH,
             Self::Schema(error) => error.code(),
         }
     }

@@ -46,6 +46,7 @@ pub use mixed_latent::MixedLatentCodec;
 pub use policy::{CodecPolicy, NoCodec, Refusal, SizePolicy};
 pub use protobuf::{ProtobufCodec, SubEncoding};
 pub use registry::Registry;
+pub(crate) use tensor::kind_key;
 pub use tensor::{
     BARE_ATTACHMENT, Quantization, TAG_ATTACHMENT, TAG_KIND, Tensor, TensorCodec, header_facts,
 };

@@ -174,15 +174,21 @@ impl Compressor {
     }
 
     fn start(&mut self, level: i32) -> Result<(), CompressError> {
-        let min = min_c_level();
-        if level < min || level > MAX_LEVEL {
-            return Err(CompressError::Level { level, min, max: MAX_LEVEL });
-        }
+        check(level)?;
         self.message = None;
         self.context.reset(ResetDirective::SessionOnly).map_err(library)?;
         self.context.set_parameter(CParameter::CompressionLevel(level)).map_err(library)?;
         Ok(())
     }
+}
+
+/// Whether there is such a level.
+pub(crate) fn check(level: i32) -> Result<(), CompressError> {
+    let min = min_c_level();
+    if level < min || level > MAX_LEVEL {
+        return Err(CompressError::Level { level, min, max: MAX_LEVEL });
+    }
+    Ok(())
 }
 
 fn library(code: usize) -> CompressError {

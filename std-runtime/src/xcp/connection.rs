@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use strait_core::xcp::connection::{Agreed, CloseReason, SendError as NotSent};
+use strait_core::xcp::connection::{ANSWERS, Agreed, CloseReason, MessageKey, SendError as NotSent};
 use strait_core::xcp::control::Clarify;
-use strait_core::xcp::{CodecId, Dialect, ErrorCode, FrameHeader, MsgType};
+use strait_core::xcp::{CodecId, Dialect, ErrorCode, FrameHeader, MsgType, Tags};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::Ether;
@@ -100,10 +100,21 @@ impl Connection {
         Send::new(self.clone(), Draft::body(codec, body).answering(to))
     }
 
+    /// A span for what is done with a message that came: the peer, its kind and number, and the id of the trace that it
+    /// belongs to, of its ether or its header. [`Server::serve`](super::Server::serve) runs handlers in such a one.
+    pub fn span(&self, message: &Message, ether: &Ether) -> tracing::Span {
+        let trace_id = ether.trace_id().or_else(|| message.tags().get(Tags::TRACE_ID)).unwrap_or("");
+        tracing::info_span!("xcp", peer = self.peer(), kind = %ether.kind, id = message.id(), trace_id)
+    }
+
     /// Refuses a message: whoever asked learns `code`.
     pub fn refuse(&self, message: &Message, code: ErrorCode) {
+        self.refuse_key(message.key(), code);
+    }
+
+    pub(super) fn refuse_key(&self, message: MessageKey, code: ErrorCode) {
         let mut state = self.shared().lock();
-        state.engine.refuse_delivered(message.key(), code);
+        state.engine.refuse_delivered(message, code);
         state.wake();
     }
 
@@ -149,7 +160,7 @@ impl Connection {
             let Some(nonce) = state.engine.ping() else {
                 return Err(match state.reason {
                     Some(reason) => RequestError::Closed { reason },
-                    None => RequestError::Send(NotSent::NotOpen.into()),
+                    None => RequestError::Send(NotSent::Busy { limit: ANSWERS }.into()),
                 });
             };
             let (sender, receiver) = oneshot::channel();
@@ -226,8 +237,8 @@ impl Connection {
                 self.shared().transmit(state);
                 Ok(Some(submitted))
             }
-            Err(NotSent::Busy { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(SendError::NotSent(NotSent::Busy { .. })) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

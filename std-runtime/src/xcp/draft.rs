@@ -1,16 +1,15 @@
 //! A message before it is sent: what is in it, how it is encoded, what its header says.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use strait_core::xcp::{CodecId, FrameHeader, MsgType, Tags};
 
 use super::Ether;
 use super::connection::DEFAULT_CHANNEL;
+use super::engine::Peer;
 use super::error::SendError;
 use super::message::Message;
-use super::options::Options;
-use crate::codec::{Registry, header_facts};
+use super::options::{Options, is_of};
+use crate::codec::{header_facts, kind_key};
 
 /// What is sent.
 #[derive(Clone, Debug)]
@@ -23,7 +22,8 @@ pub(crate) enum Payload {
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     payload: Payload,
-    pub(crate) header: FrameHeader,
+    /// Boxed: drafts are moved about, and a header has some 600 bytes.
+    pub(crate) header: Box<FrameHeader>,
     /// The encoding, if it was chosen.
     pub(crate) codec: Option<CodecId>,
     /// The encoding, if it can be.
@@ -36,7 +36,7 @@ impl Draft {
     pub(crate) fn new(payload: Payload) -> Self {
         Self {
             payload,
-            header: FrameHeader::new(MsgType::DATA, DEFAULT_CHANNEL, 0),
+            header: Box::new(FrameHeader::new(MsgType::DATA, DEFAULT_CHANNEL, 0)),
             codec: None,
             preferred: None,
             tags: Vec::new(),
@@ -60,11 +60,10 @@ impl Draft {
         self
     }
 
-    /// Chooses the encoding, encodes, and writes the header's tags.
+    /// Chooses the encoding, encodes, and writes the header's tags. Of a body as it is nothing depends on the peer.
     pub(crate) fn encode(
         &mut self,
-        agreed: &[CodecId],
-        registry: &Arc<Registry>,
+        peer: impl FnOnce() -> Peer,
         options: &Options,
     ) -> Result<Bytes, SendError> {
         let body = match &self.payload {
@@ -73,13 +72,14 @@ impl Draft {
                 bytes.clone()
             }
             Payload::Ether(ether) => {
+                let Peer { codecs, accepts, registry } = peer();
                 let mirrors = |codec: &CodecId| {
-                    agreed.contains(codec)
+                    codecs.contains(codec)
                         && registry.get(*codec).is_some_and(|found| found.carries(ether).is_ok())
                 };
                 let codec = match self.codec.or_else(|| self.preferred.filter(mirrors)) {
                     Some(codec) => codec,
-                    None => options.policy.choose(ether, agreed, registry, &options.sizes)?,
+                    None => options.policy.choose(ether, &codecs, &registry, &options.sizes)?,
                 };
                 self.header.codec = codec;
                 let mut body = Vec::new();
@@ -91,6 +91,13 @@ impl Draft {
                     for (key, value) in tags.iter() {
                         self.header.tags.push(key, value)?;
                     }
+                } else if !accepts.is_empty() {
+                    // So that the peer can refuse it before it reads it, and we before it is sent.
+                    let mut key = kind_key(ether);
+                    // An ether has no minor version: any of those that are taken.
+                    let taken = accepts.iter().find(|range| is_of(range, &key));
+                    key.minor = taken.map_or(0, |range| range.min_minor);
+                    self.header.schema_key.get_or_insert(key);
                 }
                 body.into()
             }

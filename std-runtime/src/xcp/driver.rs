@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BufMut as _;
 use strait_core::time::Instant;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::Sleep;
@@ -79,7 +78,7 @@ impl Driver {
             return false;
         }
         // What was read at once may unpack to much more.
-        if !state.may_read(cx.waker()) {
+        if !state.may_read(cx.waker(), now) {
             return false;
         }
         let taken = state.engine.handle_input(now, &self.buffer[self.filled.clone()]);
@@ -89,15 +88,19 @@ impl Driver {
 
     /// Reads more; whether anything came, its end included.
     fn read(&mut self, cx: &mut Context<'_>, state: &mut State, now: Instant) -> io::Result<bool> {
-        if self.eof || !self.filled.is_empty() || state.engine.is_closed() || !state.may_read(cx.waker()) {
+        if self.eof || !self.filled.is_empty() || state.engine.is_closed() || !state.may_read(cx.waker(), now)
+        {
             return Ok(false);
         }
         if let Some(mut direct) = state.engine.direct() {
-            let mut room = (&mut direct.data).limit(direct.room);
-            let read = tokio_util::io::poll_read_buf(Pin::new(&mut self.reader), cx, &mut room);
+            let mut buf = ReadBuf::new(direct.room());
+            let read = Pin::new(&mut self.reader).poll_read(cx, &mut buf);
+            let len = buf.filled().len();
+            direct.filled(len);
             state.engine.direct_read(now, direct);
-            let Poll::Ready(len) = read else { return Ok(false) };
-            self.eof = len? == 0;
+            let Poll::Ready(read) = read else { return Ok(false) };
+            read?;
+            self.eof = len == 0;
             return Ok(true);
         }
         let mut buf = ReadBuf::new(&mut self.buffer);
@@ -114,6 +117,8 @@ impl Driver {
         let mut state = shared.lock();
         state.set_driver(cx.waker());
         let now = shared.now();
+        // A clock that has rung wakes nobody any more.
+        self.sleeps_until = self.sleeps_until.filter(|at| *at > now);
         // Drained: nothing more can be read before somebody wakes this task.
         let (mut moved, mut drained) = (false, false);
         for _ in 0..READS {
@@ -132,6 +137,7 @@ impl Driver {
         state.handle_timeout(now);
         state.close_if_done();
         state.dispatch(now);
+        let refused_much = state.engine.has_refused_much();
         let mut outlet = shared.outlet();
         if state.engine.fill(now, &mut outlet.queue) {
             moved = true;
@@ -139,6 +145,8 @@ impl Driver {
             state.close_if_done();
             state.dispatch(now);
         }
+        // What was not read because too many refusals waited can be now.
+        drained &= !refused_much || state.engine.has_refused_much();
         let high = outlet.queue.is_high();
         let closed = state.engine.is_closed();
         let due = state.due();

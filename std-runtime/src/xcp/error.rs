@@ -26,15 +26,21 @@ pub enum BadOption {
         limit: usize,
     },
     /// Less than is needed.
-    #[error("{what} of {len} bytes is below {limit}")]
+    #[error("{what} is {len}: it must be {limit} at least")]
     TooSmall {
         /// What.
         what: &'static str,
-        /// Its bytes.
+        /// How much.
         len: u64,
         /// What is needed.
         limit: u64,
     },
+    /// There is no such level of compression.
+    #[error(transparent)]
+    Compress(#[from] super::compress::CompressError),
+    /// A blocking client holds every message whole.
+    #[error("a blocking client cannot read messages as they come: stream_over must not be set")]
+    BlockingStream,
     /// Keys are to be made from TLS, and there is none underneath.
     #[error("keys cannot be made from TLS: the address has none")]
     NoTls,
@@ -122,6 +128,15 @@ pub enum SendError {
     /// The body cannot be compressed.
     #[error(transparent)]
     Compress(#[from] super::compress::CompressError),
+    /// It cannot be sealed: too many channels or messages were under the keys of this connection, and another one is needed.
+    #[error(transparent)]
+    Seal(#[from] super::seal::SealError),
+    /// A message that is written as it is made cannot do this.
+    #[error("a message that is written as it is made cannot {cannot}")]
+    Stream {
+        /// What.
+        cannot: &'static str,
+    },
     /// The peer refused it while it was being written.
     #[error("refused by the peer while it was being written")]
     Refused,
@@ -163,6 +178,32 @@ pub enum RequestError {
         /// Why.
         reason: CloseReason,
     },
+}
+
+impl SendError {
+    /// What the peer is told whose request this should have answered.
+    pub(crate) const fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotSent(NotSent::KindNotAccepted { .. }) => ErrorCode::ERR_KIND_MISMATCH,
+            Self::NotSent(NotSent::TooLarge { .. } | NotSent::NoFrame { .. } | NotSent::Header(_))
+            | Self::Tags(_) => ErrorCode::ERR_MESSAGE_TOO_LARGE,
+            Self::Encode(_) | Self::NoCodec(_) | Self::NotSent(NotSent::CodecNotAgreed { .. }) => {
+                ErrorCode::ERR_CODEC_UNSUPPORTED
+            }
+            _ => ErrorCode::ERR_BUSY,
+        }
+    }
+}
+
+impl BodyError {
+    /// What the peer is told whose message it is; `None` if it was told, or is gone.
+    pub(crate) const fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::TooLarge { .. } => Some(ErrorCode::ERR_MESSAGE_TOO_LARGE),
+            Self::Unpack(_) => Some(ErrorCode::ERR_MALFORMED),
+            Self::Refused { .. } | Self::Closed => None,
+        }
+    }
 }
 
 impl From<SendError> for RequestError {

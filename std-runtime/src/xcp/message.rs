@@ -7,8 +7,9 @@ use strait_core::xcp::connection::MessageKey;
 use strait_core::xcp::{CodecId, FrameHeader, MsgType, SchemaKey, Tags};
 
 use super::engine::Pipe;
+use super::options::Options;
 use super::unpack::Unpack;
-use super::{Ether, OCTETS, SchemaRegistry};
+use super::{Ether, OCTETS};
 use crate::codec::{DecodeContext, DecodeError, DecodeLimits, Registry};
 
 /// The body of a message: whole, or as it comes.
@@ -25,20 +26,18 @@ pub struct Message {
     header: Box<FrameHeader>,
     body: Body,
     registry: Arc<Registry>,
-    limit: u64,
-    /// Those that its ether must follow one of.
-    schemas: Option<Arc<SchemaRegistry>>,
+    /// What its ether must be, and how long it may be.
+    options: Arc<Options>,
 }
 
 impl Message {
-    pub(crate) fn new(header: Box<FrameHeader>, body: Body, registry: Arc<Registry>, limit: u64) -> Self {
-        Self { header, body, registry, limit, schemas: None }
-    }
-
-    /// The same, but decoded only if it follows one of these.
-    pub(crate) fn with_schemas(mut self, schemas: Option<Arc<SchemaRegistry>>) -> Self {
-        self.schemas = schemas;
-        self
+    pub(crate) fn new(
+        header: Box<FrameHeader>,
+        body: Body,
+        registry: Arc<Registry>,
+        options: Arc<Options>,
+    ) -> Self {
+        Self { header, body, registry, options }
     }
 
     /// Everything that the header says.
@@ -98,19 +97,20 @@ impl Message {
     /// Its body decoded.
     ///
     /// # Errors
-    /// [`DecodeError`]; its [`code`](DecodeError::code) is what the peer should be told. A body that is read as it comes
-    /// must be collected first.
+    /// [`DecodeError`]; its [`code`](DecodeError::code) is what the peer should be told. [`DecodeError::Streamed`] of a body
+    /// that is read as it comes: [`Connection::collect`](super::Connection::collect) makes it whole.
     pub fn ether(&self) -> Result<Ether, DecodeError> {
+        if self.is_stream() {
+            return Err(DecodeError::Streamed);
+        }
         if self.codec() == OCTETS {
             return Ok(octets(self));
         }
-        let body = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let body = usize::try_from(self.limit()).unwrap_or(usize::MAX);
         let limits = DecodeLimits { body, ..DecodeLimits::default() };
         let ether =
             self.registry.decode(self.codec(), self.body(), &DecodeContext::of(&self.header, limits))?;
-        if let Some(schemas) = &self.schemas {
-            schemas.admit(&ether)?;
-        }
+        self.options.admit(&ether)?;
         Ok(ether)
     }
 
@@ -146,7 +146,7 @@ impl Message {
     }
 
     pub(crate) fn limit(&self) -> u64 {
-        self.limit
+        self.options.max_message
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use strait_core::xcp::connection::{Config, Knobs, Retry, Side};
 use strait_core::xcp::control::{CryptOffer, Extensions, KindRange};
-use strait_core::xcp::{CodecId, Dialect, Flags};
+use strait_core::xcp::{CodecId, Dialect, Flags, KindId, SchemaKey};
 
 use super::psk::Psk;
-use super::{BadOption, OCTETS, SchemaRegistry};
-use crate::codec::{CodecPolicy, Registry, SizePolicy, SubEncoding};
+use super::{BadOption, Ether, OCTETS, SchemaRegistry, compress};
+use crate::codec::{CodecPolicy, DecodeError, Registry, SizePolicy, SubEncoding, kind_key};
 
 /// What is offered unless less is asked for.
 const FEATURES: Flags = Flags::MORE.union(Flags::LARGE).union(Flags::COMP);
@@ -76,6 +76,11 @@ impl fmt::Debug for Options {
     }
 }
 
+/// Whether these are schemas of the same kind and major version.
+pub(crate) fn is_of(range: &KindRange, key: &SchemaKey) -> bool {
+    KindId::from_wire(range.kind_id) == key.kind() && range.major == key.major
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self::new()
@@ -123,6 +128,9 @@ impl Options {
     }
 
     /// Codecs to offer, in order of preference; at most 16. [`OCTETS`] is among the default ones.
+    ///
+    /// One that the [`registry`](Self::registry) does not have can be offered too: its bodies are sent and taken as they
+    /// are, and [`Message::ether`](super::Message::ether) says that it is not available.
     #[must_use]
     pub fn codecs(mut self, codecs: impl IntoIterator<Item = CodecId>) -> Self {
         self.codecs = codecs.into_iter().collect();
@@ -211,8 +219,9 @@ impl Options {
         self
     }
 
-    /// Compresses messages with zstd at this level, -7 to 22, where the peer can: those longer than
-    /// [`sizes`](Self::sizes) say, and only if they become shorter.
+    /// Compresses messages with zstd at this level, at most [`MAX_LEVEL`](compress::MAX_LEVEL), where the peer can: those
+    /// longer than [`sizes`](Self::sizes) say, and only if they become shorter. Levels below 0 are the faster the lower they
+    /// are; [`DEFAULT_LEVEL`](compress::DEFAULT_LEVEL) is one of them.
     ///
     /// Compressed messages of the peer are taken in any case.
     #[must_use]
@@ -295,7 +304,7 @@ impl Options {
         self
     }
 
-    /// How many connections a server has at once; 1024 by default. Further ones wait until another ends.
+    /// How many connections a server has at once, at least 1; 1024 by default. Further ones wait until another ends.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
@@ -317,7 +326,8 @@ impl Options {
         self
     }
 
-    /// Kinds to take; all without it. A message of another kind is refused.
+    /// Kinds to take; all without it. A message of another kind is refused: by what its header says before it is read, and
+    /// by what its ether says when it is decoded. Plain bytes, [`OCTETS`], have no kind.
     #[must_use]
     pub fn accepts(mut self, kinds: impl IntoIterator<Item = KindRange>) -> Self {
         self.accepts = kinds.into_iter().collect();
@@ -338,6 +348,19 @@ impl Options {
     pub fn emits(mut self, kinds: impl IntoIterator<Item = KindRange>) -> Self {
         self.emits = kinds.into_iter().collect();
         self
+    }
+
+    /// Whether an ether is one that is taken.
+    pub(crate) fn admit(&self, ether: &Ether) -> Result<(), DecodeError> {
+        let key = kind_key(ether);
+        if !self.accepts.is_empty() && !self.accepts.iter().any(|range| is_of(range, &key)) {
+            let (kind, version) = (ether.kind.clone(), ether.schema_version);
+            return Err(DecodeError::KindNotAccepted { kind, version });
+        }
+        if let Some(schemas) = &self.schemas {
+            schemas.admit(ether)?;
+        }
+        Ok(())
     }
 
     /// Whether messages are to be sealed.
@@ -366,11 +389,11 @@ impl Options {
         config.emits = heapless::Vec::from_slice(&self.emits)
             .map_err(|_| too_many("kinds to send", self.emits.len(), config.emits.capacity()))?;
         if self.max_frame < 1024 {
-            return Err(BadOption::TooSmall {
-                what: "the longest frame",
-                len: u64::from(self.max_frame),
-                limit: 1024,
-            });
+            let len = u64::from(self.max_frame);
+            return Err(BadOption::TooSmall { what: "the longest frame, in bytes,", len, limit: 1024 });
+        }
+        if let Some(level) = self.compress {
+            compress::check(level)?;
         }
         config.knobs = knobs;
         config.max_frame = self.max_frame;

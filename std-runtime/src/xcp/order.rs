@@ -71,7 +71,8 @@ impl Order {
         }
         match self.last.get(&channel) {
             Some(&last) if msg_id <= last => Err(OrderError::NotIncreasing { msg_id, channel, last }),
-            None if self.last.len() >= MAX_CHANNELS => {
+            // Control frames have a place of their own.
+            None if channel != 0 && self.last.len() >= MAX_CHANNELS => {
                 Err(OrderError::ChannelsFull { channel, max: MAX_CHANNELS })
             }
             _ => Ok(()),

@@ -73,16 +73,13 @@ impl Send {
 
     /// Encodes and compresses it.
     fn prepare(&mut self) -> Result<(Bytes, bool), SendError> {
-        let (agreed, registry, options) = self.connection.with_state(|state| {
-            let agreed = state.engine.agreed().map(|agreed| agreed.codecs.clone()).unwrap_or_default();
-            (agreed, state.engine.registry().clone(), state.engine.options().clone())
-        });
-        let body = self.draft.encode(&agreed, &registry, &options)?;
+        let options = &self.connection.shared().options;
+        let body = self.draft.encode(|| self.connection.with_state(|state| state.engine.peer()), options)?;
         let level = self.compress.unwrap_or(options.compress);
         if level.is_none() {
             return Ok((body, false));
         }
-        Ok(self.connection.with_state(|state| state.engine.pack(body, level)))
+        Ok(self.connection.with_state(|state| state.engine.pack(body, level))?)
     }
 
     async fn run(mut self) -> Result<u64, SendError> {

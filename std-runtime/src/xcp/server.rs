@@ -4,8 +4,8 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use strait_core::xcp::ErrorCode;
 use strait_core::xcp::connection::{Knobs, Side};
-use strait_core::xcp::{ErrorCode, Tags};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
@@ -129,8 +129,11 @@ impl Accepting {
         if matches!(address, Address::Tls { .. }) {
             return Err(BadOption::NotHere { what: "TLS sockets without the feature xcp-tls" }.into());
         }
+        if options.max_connections == 0 {
+            return Err(BadOption::TooSmall { what: "the number of connections", len: 0, limit: 1 }.into());
+        }
         Ok(Self {
-            permits: Arc::new(Semaphore::new(options.max_connections)),
+            permits: Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS))),
             options: Arc::new(options),
             #[cfg(feature = "xcp-tls")]
             tls,
@@ -278,10 +281,14 @@ where
     H: Fn(Ether) -> F,
     F: Future<Output = Result<Option<Ether>, ErrorCode>>,
 {
+    let key = message.key();
     let message = match message.is_stream() {
         true => match connection.collect(message).await {
             Ok(message) => message,
-            Err(error) => return tracing::debug!(%error, "a message did not come whole"),
+            Err(error) => {
+                tracing::info!(peer = connection.peer(), %error, "a message did not come whole");
+                return error.code().map_or((), |code| connection.refuse_key(key, code));
+            }
         },
         false => message,
     };
@@ -292,15 +299,13 @@ where
             return connection.refuse(&message, error.code());
         }
     };
-    let trace_id = ether.trace_id().or_else(|| message.tags().get(Tags::TRACE_ID)).unwrap_or("").to_owned();
-    let span =
-        tracing::info_span!("xcp", peer = connection.peer(), kind = %ether.kind, id = message.id(), trace_id);
+    let span = connection.span(&message, &ether);
     let outcome = handler(ether).instrument(span).await;
     match outcome {
         Ok(Some(ether)) => {
             if let Err(error) = connection.reply(&message, &ether).await {
                 tracing::info!(peer = connection.peer(), %error, "an answer was not sent");
-                connection.refuse(&message, ErrorCode::ERR_CODEC_UNSUPPORTED);
+                connection.refuse(&message, error.code());
             }
         }
         Ok(None) => {}

@@ -161,13 +161,14 @@ impl Shared {
         }
         let left = outlet.queue.is_high();
         let early = state.due().is_some_and(|due| state.driver_due.is_none_or(|looks| due < looks));
+        let closed = state.engine.is_closed();
         drop(state);
         let written = outlet.try_write();
         drop(outlet);
         if written {
             self.room.notify_waiters();
         }
-        if left || early || !written {
+        if left || early || closed || !written {
             self.lock().wake();
         }
     }
@@ -266,10 +267,14 @@ impl State {
 
     /// Whether there is room for what may come; the driver is woken once there is. Where nobody listens messages of the
     /// peer are refused instead, so that answers come through.
-    pub(super) fn may_read(&mut self, driver: &Waker) -> bool {
+    pub(super) fn may_read(&mut self, driver: &Waker, now: Instant) -> bool {
         let full = self.queued >= self.engine.options().max_queued;
         self.engine.set_busy(full && !self.listening);
-        self.engine.may_read(Some(driver)) && !(full && self.listening)
+        let may = self.engine.may_read(Some(driver)) && !(full && self.listening);
+        if !may {
+            self.engine.not_reading(now);
+        }
+        may
     }
 
     /// A message was taken from the queue.
@@ -394,6 +399,8 @@ impl State {
     }
 
     fn settle(&mut self, msg_id: u64, outcome: Outcome) {
+        // It is kept no longer: there is room for another.
+        self.room_made = true;
         if let Some(sender) = self.acks.remove(&msg_id) {
             let _ = sender.send(outcome);
             return;

@@ -10,12 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use strait_core::time::Instant;
 use strait_core::xcp::connection::SendError as NotSent;
-use strait_core::xcp::{CodecId, Flags, FrameHeader, MsgType};
+use strait_core::xcp::{CodecId, Flags, FrameHeader, MsgType, Tags};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{Notify, oneshot};
 
 use super::compress::Compressor;
-use super::connection::{Connection, DEFAULT_CHANNEL};
+use super::connection::Connection;
 use super::engine::{Outgoing, Pull, Room, Submitted};
 use super::error::{BodyError, RequestError, SendError};
 use super::message::Message;
@@ -32,6 +32,8 @@ const HELD: usize = 1 << 20;
 pub struct BodyWriter {
     connection: Connection,
     handle: u64,
+    /// Its own channel, to be used again if it is given up.
+    channel: Option<u32>,
     msg_id: u64,
     room: Arc<Notify>,
     compressor: Option<Box<Compressor>>,
@@ -45,8 +47,9 @@ impl Connection {
     /// # Errors
     /// [`SendError`], before anything is sent.
     pub async fn stream(&self, codec: CodecId, tags: &[(&str, &str)]) -> Result<BodyWriter, SendError> {
-        let header = FrameHeader::new(MsgType::DATA, self.stream_channel(), 0);
-        BodyWriter::open(self.clone(), header, codec, tags, |_, _| {}).await
+        let channel = self.stream_channel();
+        let header = FrameHeader::new(MsgType::DATA, channel, 0);
+        BodyWriter::open(self.clone(), header, (codec, tags), Some(channel), |_, _| {}).await
     }
 
     /// The same, of a message that has an answer, which may come before the last byte is written.
@@ -58,12 +61,14 @@ impl Connection {
         codec: CodecId,
         tags: &[(&str, &str)],
     ) -> Result<(BodyWriter, Answer), SendError> {
-        let header = FrameHeader::new(MsgType::DATA, self.stream_channel(), 0);
+        let channel = self.stream_channel();
+        let header = FrameHeader::new(MsgType::DATA, channel, 0);
         let mut answer = None;
-        let writer = BodyWriter::open(self.clone(), header, codec, tags, |state, submitted| {
-            // Whoever waits for it says how long.
-            answer = Some(state.expect(submitted.msg_id, Instant::from_nanos(u64::MAX)));
-        });
+        let writer =
+            BodyWriter::open(self.clone(), header, (codec, tags), Some(channel), |state, submitted| {
+                // Whoever waits for it says how long.
+                answer = Some(state.expect(submitted.msg_id, Instant::from_nanos(u64::MAX)));
+            });
         let writer = writer.await?;
         let (request, outcome) = answer.expect("registered when it was submitted");
         Ok((writer, Answer { connection: self.clone(), request, outcome }))
@@ -81,11 +86,11 @@ impl Connection {
     ) -> Result<BodyWriter, SendError> {
         let mut header = FrameHeader::new(MsgType::DATA, to.channel(), 0);
         header.in_reply_to = to.id();
-        BodyWriter::open(self.clone(), header, codec, tags, |_, _| {}).await
+        BodyWriter::open(self.clone(), header, (codec, tags), None, |_, _| {}).await
     }
 
     fn stream_channel(&self) -> u32 {
-        self.new_channel().max(DEFAULT_CHANNEL)
+        self.with_state(|state| state.engine.stream_channel())
     }
 }
 
@@ -125,8 +130,8 @@ impl BodyWriter {
     async fn open(
         connection: Connection,
         mut header: FrameHeader,
-        codec: CodecId,
-        tags: &[(&str, &str)],
+        (codec, tags): (CodecId, &[(&str, &str)]),
+        channel: Option<u32>,
         registered: impl FnMut(&mut State, Submitted),
     ) -> Result<Self, SendError> {
         let level = connection.with_state(|state| {
@@ -135,6 +140,9 @@ impl BodyWriter {
         });
         header.codec = codec;
         for (key, value) in tags {
+            if *key == Tags::ACK {
+                return Err(SendError::Stream { cannot: "ask for an ACK: its bytes are not kept" });
+            }
             header.tags.push(key, value)?;
         }
         let room = Arc::new(Notify::new());
@@ -154,6 +162,7 @@ impl BodyWriter {
         Ok(Self {
             connection,
             handle: submitted.handle,
+            channel,
             msg_id: submitted.msg_id,
             room,
             compressor,
@@ -168,10 +177,14 @@ impl BodyWriter {
 
     /// Appends bytes, waiting while too many wait to be sent.
     ///
+    /// Cancel safe: nothing was appended if it did not return.
+    ///
     /// # Errors
-    /// [`SendError::Closed`], or [`SendError::NotSent`] if the peer takes no chunks and they are too many for one frame.
+    /// [`SendError::Closed`]; [`SendError::Refused`] by the peer; [`SendError::Compress`]; [`SendError::NotSent`] if the peer
+    /// takes no chunks and they are too many for one frame.
     pub async fn write(&mut self, bytes: impl Into<Bytes>) -> Result<(), SendError> {
         let bytes = bytes.into();
+        self.wait_for_room().await;
         let bytes = match &mut self.compressor {
             None => bytes,
             Some(compressor) => {
@@ -180,7 +193,6 @@ impl BodyWriter {
                 packed.into()
             }
         };
-        self.wait_for_room().await;
         self.push(bytes, false)
     }
 
@@ -231,7 +243,7 @@ impl Drop for BodyWriter {
     fn drop(&mut self) {
         if !self.finished {
             self.connection.with_state(|state| {
-                state.engine.cancel(self.handle);
+                state.engine.abandon(self.handle, self.channel);
                 // Others may wait for the room that its bytes had.
                 state.made_room();
                 state.wake();

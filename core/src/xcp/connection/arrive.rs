@@ -67,7 +67,7 @@ where
 
     /// A message begins: is it one that we take?
     fn first_of_message(&mut self, now: Instant, message: MessageKey, more: bool) -> Option<Event<'static>> {
-        if !self.dialect.is_strict() && self.recent.contains(message) {
+        if !self.dialect.is_strict() && self.came_before(message) {
             self.assemblies.refuse(now, message);
             self.route = self.again(message, more);
             return None;
@@ -90,7 +90,7 @@ where
 
     /// Where a frame goes whose message is not taken. If it was taken before, the last frame is acknowledged again.
     fn again(&self, message: MessageKey, more: bool) -> Route {
-        let acknowledged = !more && self.wants_ack() && self.recent.contains(message);
+        let acknowledged = !more && self.wants_ack() && self.came_before(message);
         Route::Discard { duplicate: acknowledged.then_some(message) }
     }
 
@@ -110,7 +110,7 @@ where
     fn unwanted(&self) -> Option<ErrorCode> {
         let agreed = self.agreed.as_ref()?;
         let sealed = self.flags.contains(Flags::CRYPT);
-        if sealed != self.protection.is_on() && !self.dialect.is_strict() {
+        if sealed != self.seals() && !self.dialect.is_strict() {
             return Some(ErrorCode::ERR_AUTHENTICATION_FAILED);
         }
         if self.flags.contains(Flags::COMP) && !agreed.features.contains(Flags::COMP) {
@@ -129,12 +129,22 @@ where
         (!taken).then_some(ErrorCode::ERR_KIND_MISMATCH)
     }
 
-    /// A complete message was taken: the peer learns it if it asked to, and the same message again is no new one.
+    /// The message that is complete was taken: the peer learns it if it asked to, and the same message again is no new
+    /// one. Before more input: what kind of message it is, its header says.
     pub fn accept(&mut self, message: MessageKey, wants_ack: bool) {
-        self.recent.insert(message);
+        let msg_type = self.header.msg_type;
         if wants_ack {
+            self.acknowledged.insert(message, msg_type);
             self.acknowledge(message.msg_id);
+        } else {
+            self.recent.insert(message, msg_type);
         }
+    }
+
+    /// Whether the message whose header came was taken before.
+    fn came_before(&self, message: MessageKey) -> bool {
+        let msg_type = self.header.msg_type;
+        self.acknowledged.contains(message, msg_type) || self.recent.contains(message, msg_type)
     }
 
     /// Bytes of an unfinished message are no longer kept: they do not count against
@@ -156,6 +166,18 @@ where
         }
         self.nack(message.msg_id, code);
         None
+    }
+
+    /// A message that was accepted is not wanted after all, and the peer is told why. What still comes of it is thrown
+    /// away, unless it has no number: then any message of its channel could be meant.
+    pub fn decline(&mut self, now: Instant, message: MessageKey, code: ErrorCode) {
+        if self.is_closed() {
+            return;
+        }
+        if message.msg_id != 0 {
+            self.stop(now, message);
+        }
+        self.nack(message.msg_id, code);
     }
 
     /// Whether the message whose header came asks for an ACK, and may get one.

@@ -203,6 +203,14 @@ impl<const N: usize> Assemblies<N> {
         }
     }
 
+    /// No message has waited so far.
+    pub(super) fn postpone(&mut self, now: Instant) {
+        let expires = now.saturating_add(self.bounds.age);
+        for entry in self.entries.iter_mut().filter(|entry| !entry.refused) {
+            entry.expires = expires;
+        }
+    }
+
     /// When the next message will have waited too long.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         self.entries.iter().filter(|entry| !entry.refused).map(|entry| entry.expires).min()

@@ -25,6 +25,9 @@ pub enum SendError {
     /// Every message must be sealed on this connection.
     #[error("every message must be sealed on this connection")]
     MustBeSealed,
+    /// Where messages are sealed channel 0 is for control frames.
+    #[error("channel 0 carries no sealed messages: it is for control frames")]
+    ControlChannel,
     /// The peer does not take this kind.
     #[error("the peer does not take messages of kind {kind} {major}.{minor}")]
     KindNotAccepted {

@@ -183,6 +183,9 @@ pub enum CloseReason {
         /// How long.
         after: Duration,
     },
+    /// A control frame could not be sealed: its key has been used as often as it may be.
+    #[error("no more can be sealed with the keys of this connection: another is needed")]
+    NotSealed,
     /// Too many messages did not open.
     #[error("{count} sealed messages could not be opened")]
     Authentication {

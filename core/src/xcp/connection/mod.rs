@@ -74,6 +74,8 @@ use recent::Recent;
 pub const ANSWERS: usize = 64;
 /// Of those, how many are kept free for answers to the peer: pings of the user take the others.
 const RESERVED: usize = 8;
+/// Messages that are remembered though they asked for no ACK.
+const REMEMBERED: usize = 128;
 /// How many sealed messages may fail to open before the connection is closed.
 const FAILED_OPENINGS: u32 = 3;
 
@@ -160,6 +162,7 @@ pub struct Connection<
     flags: Flags,
     route: Route,
     payload_len: u64,
+    version: u8,
     /// A message's frame that waits for the driver to learn that it ended another message.
     pending: Option<Result<Place, Refusal>>,
     /// Body of the control frame that comes; of the PING that is answered.
@@ -171,12 +174,17 @@ pub struct Connection<
     answers: Deque<(Answer, u64), ANSWERS>,
     events: Deque<Event<'static>, 2>,
     assemblies: Assemblies<MESSAGES>,
-    recent: Recent,
+    /// Those that asked for an ACK: as many as one end can have sent without having seen it.
+    acknowledged: Recent<MESSAGES>,
+    /// Others.
+    recent: Recent<REMEMBERED>,
     sending: Sending<MESSAGES>,
     next_msg_id: u64,
     next_handle: u64,
     next_nonce: u64,
     failed_openings: u32,
+    /// The last control frame could not be sealed.
+    not_sealed: bool,
     last_received: Option<Instant>,
     /// When the peer was last asked whether it is there.
     asked: Option<Instant>,
@@ -218,18 +226,21 @@ where
             flags: Flags::NONE,
             route: Route::Control,
             payload_len: 0,
+            version: 0,
             pending: None,
             control: Vec::new(),
             control_in_use: false,
             answers,
             events: Deque::new(),
             assemblies: Assemblies::new(bounds),
+            acknowledged: Recent::new(),
             recent: Recent::new(),
             sending: Sending::new(),
             next_msg_id: 1,
             next_handle: 1,
             next_nonce: 1,
             failed_openings: 0,
+            not_sealed: false,
             last_received: None,
             asked: None,
             // It must not be 0, or it stays so.
@@ -261,6 +272,11 @@ where
     /// The same as it came: what a seal covers.
     pub fn header_bytes(&self) -> &[u8] {
         self.decoder.header()
+    }
+
+    /// Major and minor version of the frame that came, a nibble each: a seal covers it too.
+    pub const fn version(&self) -> u8 {
+        self.version
     }
 
     /// Who seals control frames.

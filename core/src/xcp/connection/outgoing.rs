@@ -83,7 +83,7 @@ impl<const N: usize> Sending<N> {
             return Some(self.queue.remove(at));
         }
         let at = self.kept.iter().position(|kept| kept.message.handle == handle)?;
-        Some(self.kept.swap_remove(at).message)
+        Some(self.kept.remove(at).message)
     }
 
     /// The next message of which a frame can be sent: of each channel the oldest only, and of the channels the one behind
@@ -131,7 +131,7 @@ impl<const N: usize> Sending<N> {
     /// The message with this number that waits for its ACK, taken out of those.
     pub(super) fn take_kept(&mut self, msg_id: u64) -> Option<Outgoing> {
         let at = self.kept.iter().position(|kept| kept.message.msg_id == msg_id)?;
-        Some(self.kept.swap_remove(at).message)
+        Some(self.kept.remove(at).message)
     }
 
     /// The message with this number that is being sent, or will be.
@@ -142,7 +142,14 @@ impl<const N: usize> Sending<N> {
     /// The next message whose ACK is overdue, taken out of those that wait.
     pub(super) fn take_overdue(&mut self, now: Instant) -> Option<Outgoing> {
         let at = self.kept.iter().position(|kept| kept.deadline <= now)?;
-        Some(self.kept.swap_remove(at).message)
+        Some(self.kept.remove(at).message)
+    }
+
+    /// Waits for an ACK once more, until `deadline`.
+    pub(super) fn wait_on(&mut self, mut message: Outgoing, deadline: Instant) {
+        message.attempt = message.attempt.saturating_add(1);
+        // There is room: it was in one of the tables just now.
+        let _ = self.kept.push(Unacknowledged { message, deadline });
     }
 
     /// Sends a message once more, not before `at`.

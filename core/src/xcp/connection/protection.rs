@@ -8,6 +8,8 @@ pub const SEAL_OVERHEAD: usize = 16;
 /// A frame whose body is sealed: what the seal covers besides the body.
 #[derive(Clone, Copy, Debug)]
 pub struct SealedFrame<'h> {
+    /// The frame's version, major and minor, a nibble each.
+    pub version: u8,
     /// The frame's flags.
     pub flags: Flags,
     /// The frame's header, as on the wire.
@@ -20,6 +22,9 @@ pub struct SealedFrame<'h> {
 
 /// Seals and opens the bodies of control frames. Those of messages are the driver's: they are sealed whole, before they
 /// are split.
+///
+/// Control frames are numbered when they are sent, on channel 0, and messages when they begin: so that numbers of a channel
+/// rise there are no sealed messages on channel 0.
 pub trait Protection {
     /// Whether control frames are sealed, both ways. HELLO and its answer never are.
     fn is_on(&self) -> bool;

@@ -19,10 +19,10 @@ where
 {
     /// Takes bytes off the front of `input`, up to the end of the next event's.
     ///
-    /// `None` if there is no event: either `input` is used up, or answers must be sent before more is taken, or the
-    /// connection is over.
+    /// `None` if there is no event: either `input` is used up, or answers must be sent or keys be made before more is
+    /// taken, or the connection is over.
     pub fn handle_input<'i>(&mut self, now: Instant, input: &mut &'i [u8]) -> Option<Event<'i>> {
-        while self.phase != Phase::Closed && self.has_room_for_answers() {
+        while self.takes_input() {
             if let Some(place) = self.pending.take() {
                 if let Some(event) = self.place(now, place) {
                     return Some(event);
@@ -65,7 +65,14 @@ where
 
     /// Whether [`handle_input`](Self::handle_input) takes anything now.
     pub fn takes_input(&self) -> bool {
-        self.phase != Phase::Closed && self.has_room_for_answers()
+        // Where sealing was agreed on nothing may pass before there are keys to open it with.
+        let has_keys = !self.seals() || self.protection.is_on();
+        self.phase != Phase::Closed && self.has_room_for_answers() && has_keys
+    }
+
+    /// Whether both agreed that everything behind the handshake is sealed.
+    pub(super) fn seals(&self) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| agreed.features.contains(Flags::CRYPT))
     }
 
     /// The transport will bring nothing more.
@@ -95,7 +102,7 @@ where
     /// A frame begins. Its header decides what becomes of its payload.
     fn head(&mut self, now: Instant, version: u8, flags: Flags, payload_len: u64) -> Option<Event<'static>> {
         self.control.clear();
-        self.payload_len = payload_len;
+        (self.payload_len, self.version) = (payload_len, version);
         // A peer of Python's dialect knows no flag but LARGE: it sets none, and means none.
         self.flags = if self.dialect.is_strict() { Flags::NONE } else { flags };
         let opening = matches!(self.phase, Phase::Handshake { .. });
@@ -237,8 +244,9 @@ where
 
     /// A control frame came whole, and its checksum is right.
     fn control_frame(&mut self, now: Instant) -> Option<Event<'static>> {
-        if self.protection.is_on() {
+        if self.seals() {
             let frame = SealedFrame {
+                version: self.version,
                 flags: self.flags,
                 header: self.decoder.header(),
                 msg_id: self.header.msg_id,

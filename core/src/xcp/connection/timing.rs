@@ -77,7 +77,12 @@ where
                 return Some(Event::Unacknowledged { msg_id: message.msg_id });
             }
             let at = now.saturating_add(self.back_off(message.attempt));
-            self.sending.again(message, at);
+            if self.protection.is_on() {
+                // It was sent, and the same again would be a replay: only the ACK is missing.
+                self.sending.wait_on(message, at.saturating_add(self.config.retry.timeout));
+            } else {
+                self.sending.again(message, at);
+            }
         }
         None
     }
@@ -95,7 +100,9 @@ where
         let final_event =
             Event::Nacked { msg_id, code, retry_after: (retry_after_ms > 0).then_some(retry_after) };
         // A sealed message that comes again is a replay, unless it is the channel's last.
-        let (attempts, can_repeat) = (self.config.retry.attempts, passing && !self.protection.is_on());
+        // For longer than `Retry::max` a channel does not wait.
+        let can_repeat = passing && !self.protection.is_on() && retry_after <= self.config.retry.max;
+        let attempts = self.config.retry.attempts;
         let repeats = |message: &Outgoing| can_repeat && message.reliable && message.attempt < attempts;
         if let Some(message) = self.sending.find_queued(msg_id).copied() {
             if !message.is_begun() {
@@ -137,6 +144,16 @@ where
         Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX))
     }
 
+    /// Nothing is read for now, by choice: what the peer sends meanwhile is not known, and nothing that is missing counts
+    /// as late. Call it whenever bytes may be there that are left where they are, before
+    /// [`handle_timeout`](Self::handle_timeout).
+    pub fn not_reading(&mut self, now: Instant) {
+        if self.phase == Phase::Open {
+            (self.last_received, self.asked) = (Some(now), None);
+            self.assemblies.postpone(now);
+        }
+    }
+
     /// When the peer is asked whether it is there. Python's client would take the question for an answer.
     fn next_question(&self) -> Option<Instant> {
         if self.asked.is_some() || (self.dialect.is_strict() && self.config.side == super::Side::Server) {
@@ -145,15 +162,16 @@ where
         Some(self.last_received?.saturating_add(self.config.keep_alive?))
     }
 
-    /// When the peer counts as gone. Python's client is never asked, and may be silent for as long as it likes.
+    /// When the peer counts as gone. Python's client is never asked, and may be silent for as long as it likes; its server
+    /// says nothing before it has answered the last request, which may take as long as a request may.
     fn gone_at(&self) -> Option<Instant> {
-        if self.dialect.is_strict() && self.config.side == super::Side::Server {
+        if self.dialect.is_strict() {
             return None;
         }
         Some(self.last_received?.saturating_add(self.config.idle_timeout?))
     }
 
-    fn push_event(&mut self, event: Event<'static>) {
+    pub(super) fn push_event(&mut self, event: Event<'static>) {
         // There is room: events are polled whenever there may be some.
         let _ = self.events.push_back(event);
     }

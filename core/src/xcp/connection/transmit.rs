@@ -4,12 +4,12 @@ use super::super::control::{Ack, Nack, Ping};
 use super::super::dialect::HeaderFormat;
 use super::super::frame::{Envelope, FRAMING};
 use super::super::header::{self, FrameHeader};
-use super::super::numbers::{CodecId, Flags, KindId, MsgType};
+use super::super::numbers::{CodecId, Flags, KindId, MsgType, VERSION};
 use super::super::tags::Tags;
 use super::outgoing::Outgoing;
 use super::{
-    ANSWERS, Answer, Chunk, Connection, Phase, Protection, RESERVED, SEAL_OVERHEAD, SealedFrame, SendError,
-    Side, Transmit,
+    ANSWERS, Answer, Chunk, CloseReason, Connection, Phase, Protection, RESERVED, SEAL_OVERHEAD, SealedFrame,
+    SendError, Side, Transmit,
 };
 use crate::crc32c::Checksum;
 use crate::time::Instant;
@@ -57,6 +57,9 @@ where
         }
         if self.protection.is_on() && !flags.contains(Flags::CRYPT) {
             return Err(SendError::MustBeSealed);
+        }
+        if self.protection.is_on() && message.channel == 0 {
+            return Err(SendError::ControlChannel);
         }
         if let Some(key) = message.schema_key.as_ref().filter(|key| key.kind() != KindId::UNSET)
             && !agreed.accepts.is_empty()
@@ -142,7 +145,7 @@ where
     }
 
     /// What to send next. `buf` is for control frames: `HEADER` + `CONTROL` + 48 bytes always suffice; one that does not
-    /// fit is lost.
+    /// fit is lost. One that cannot be sealed closes the connection.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         while let Some((answer, before)) = self.answers.front().copied() {
             if self.dialect.is_strict() && self.sending.has_before(before) {
@@ -155,6 +158,12 @@ where
             }
             if let Some(len) = written {
                 return Some(Transmit::Bytes(len));
+            }
+            if self.not_sealed {
+                self.answers.clear();
+                let closed = self.fail(CloseReason::NotSealed);
+                self.push_event(closed);
+                return None;
             }
         }
         if self.phase != Phase::Open {
@@ -237,9 +246,11 @@ where
             }
         };
         if sealed {
-            let frame = SealedFrame { flags, header: header_bytes, msg_id, channel: 0 };
+            let frame = SealedFrame { version: VERSION, flags, header: header_bytes, msg_id, channel: 0 };
             let room = body.get_mut(..body_len.saturating_add(SEAL_OVERHEAD))?;
-            body_len = self.protection.seal(frame, room, body_len)?;
+            let sealed = self.protection.seal(frame, room, body_len);
+            self.not_sealed = sealed.is_none();
+            body_len = sealed?;
         }
         envelope.payload_len = u64::try_from(body_len).ok()?;
         envelope.head(header_bytes, front)?;

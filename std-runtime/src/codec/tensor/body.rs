@@ -44,11 +44,9 @@ const NO_METADATA: [&str; 4] = [TAG_KIND, TAG_ATTACHMENT, Tags::ACK, Tags::MEDIA
 /// [`EncodeError::CannotCarry`] if the body has no envelope and the header has no place for something.
 pub fn header_facts(ether: &Ether, codec: CodecId) -> Result<(SchemaKey, Tags), EncodeError> {
     let bare = TensorType::of(codec).is_some() || codec == CodecId::MIXED_LATENT;
-    let mut key = SchemaKey { kind_id: KindId::of(&ether.kind).0, ..SchemaKey::default() };
+    let mut key = kind_key(ether);
     let mut tags = Tags::new();
     if !bare {
-        // The body has the version; 0 is any.
-        key.major = u16::try_from(ether.schema_version).unwrap_or(0);
         if let Some(trace_id) = ether.trace_id() {
             // Too long for a tag: it is in the body.
             let _ = tags.push(Tags::TRACE_ID, trace_id);
@@ -74,6 +72,12 @@ pub fn header_facts(ether: &Ether, codec: CodecId) -> Result<(SchemaKey, Tags), 
         push(name, text.ok_or_else(|| cannot(format!("metadata {name:?} = {value}")))?)?;
     }
     Ok((key, tags))
+}
+
+/// The key that names an ether's kind and version, and no schema: the body has the version if it has no room; 0 is any.
+pub(crate) fn kind_key(ether: &Ether) -> SchemaKey {
+    let major = u16::try_from(ether.schema_version).unwrap_or(0);
+    SchemaKey { kind_id: KindId::of(&ether.kind).0, major, ..SchemaKey::default() }
 }
 
 /// Id of attachment number `at`, unless it has a name.

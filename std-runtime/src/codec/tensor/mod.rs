@@ -17,6 +17,7 @@ mod quantize;
 mod tests;
 mod value;
 
+pub(crate) use body::kind_key;
 pub use body::{BARE_ATTACHMENT, TAG_ATTACHMENT, TAG_KIND, TensorCodec, header_facts};
 pub(super) use body::{synthesize, tensors_of};
 pub use quantize::Quantization;

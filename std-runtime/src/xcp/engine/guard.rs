@@ -1,11 +1,12 @@
 //! The keys of a connection, and what is sealed with them: control frames by core, messages by the engine.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use strait_core::xcp::connection::{Protection, SealedFrame, Side};
 use strait_core::xcp::control::CryptOffer;
 use strait_core::xcp::numbers::VERSION;
 use strait_core::xcp::{Flags, FrameHeader};
 
+use super::buffer::{self, Buffer};
 use crate::xcp::keys::Keys;
 use crate::xcp::options::KeySource;
 use crate::xcp::psk::Psk;
@@ -56,10 +57,11 @@ impl Guard {
         body: Bytes,
     ) -> Result<Bytes, SealError> {
         let Some((sealer, _)) = &mut self.ends else { return Ok(body) };
-        let mut sealed = Vec::with_capacity(body.len() + TAG_LEN);
+        let mut sealed = buffer::memory(body.len() + TAG_LEN);
+        sealed.reserve_exact(body.len() + TAG_LEN);
         sealed.extend_from_slice(&body);
-        sealer.seal_in_place(&mut sealed, header.msg_id, header.channel, &outside(flags, raw))?;
-        Ok(sealed.into())
+        sealer.seal_in_place(&mut sealed, header.msg_id, header.channel, &outside(VERSION, flags, raw))?;
+        Ok(buffer::share(sealed))
     }
 
     /// Opens a whole message; whether it could be.
@@ -67,18 +69,23 @@ impl Guard {
         &mut self,
         header: &FrameHeader,
         raw: &[u8],
-        flags: Flags,
-        body: &mut BytesMut,
+        (version, flags): (u8, Flags),
+        body: &mut Buffer,
     ) -> bool {
-        let frame = SealedFrame { flags, header: raw, msg_id: header.msg_id, channel: header.channel };
+        let frame =
+            SealedFrame { version, flags, header: raw, msg_id: header.msg_id, channel: header.channel };
         let opened = self.open(frame, body);
         body.truncate(opened.unwrap_or(0));
         opened.is_some()
     }
 }
 
-fn outside(flags: Flags, header: &[u8]) -> Outside<'_> {
-    Outside { version: VERSION, flags, header }
+fn outside(version: u8, flags: Flags, header: &[u8]) -> Outside<'_> {
+    Outside { version, flags, header }
+}
+
+fn outside_of(frame: SealedFrame<'_>) -> Outside<'_> {
+    outside(frame.version, frame.flags, frame.header)
 }
 
 impl Protection for Guard {
@@ -90,8 +97,7 @@ impl Protection for Guard {
         let (sealer, _) = self.ends.as_mut()?;
         let (text, room) = body.split_at_mut_checked(len)?;
         let place = room.first_chunk_mut::<TAG_LEN>()?;
-        let sealed =
-            sealer.seal_detached(text, frame.msg_id, frame.channel, &outside(frame.flags, frame.header));
+        let sealed = sealer.seal_detached(text, frame.msg_id, frame.channel, &outside_of(frame));
         *place = sealed.map_err(|error| tracing::warn!(%error, "a control frame cannot be sealed")).ok()?;
         Some(len + TAG_LEN)
     }
@@ -99,8 +105,7 @@ impl Protection for Guard {
     fn open(&mut self, frame: SealedFrame<'_>, body: &mut [u8]) -> Option<usize> {
         let (_, opener) = self.ends.as_mut()?;
         let (text, tag) = body.split_last_chunk_mut::<TAG_LEN>()?;
-        let opened =
-            opener.open_detached(text, tag, frame.msg_id, frame.channel, &outside(frame.flags, frame.header));
+        let opened = opener.open_detached(text, tag, frame.msg_id, frame.channel, &outside_of(frame));
         opened.map_err(|error| tracing::debug!(%error, "a sealed body does not open")).ok()?;
         Some(text.len())
     }

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use strait_core::time::Instant;
 use strait_core::xcp::connection::MessageKey;
 use strait_core::xcp::{CodecId, ErrorCode, Flags, FrameHeader, SchemaKey};
 
+use super::buffer::{self, Buffer};
 use super::{Engine, Pipe};
 use crate::codec::SubEncoding;
 use crate::xcp::decompress::DecompressError;
-use crate::xcp::message::{Body, Message};
+use crate::xcp::message::Body;
 use crate::xcp::unpack::Unpack;
+use crate::xcp::zstd_frame::ZstdHeader;
 
 /// From so many bytes of payload on, input is read where the message is kept.
 const DIRECT: u64 = 16 << 10;
@@ -25,7 +26,8 @@ pub(crate) struct Inbound {
     /// The header as it came: what a seal covers.
     raw: Vec<u8>,
     flags: Flags,
-    data: BytesMut,
+    version: u8,
+    data: Buffer,
     /// Who reads it as it comes.
     stream: Option<Arc<Pipe>>,
 }
@@ -50,11 +52,22 @@ impl Inbound {
 #[derive(Debug)]
 pub(crate) struct Direct {
     message: MessageKey,
-    /// To read into, behind what is there.
-    pub(crate) data: BytesMut,
+    data: Buffer,
     from: usize,
     /// Bytes to read at most.
-    pub(crate) room: usize,
+    room: usize,
+}
+
+impl Direct {
+    /// Where the next bytes belong.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        self.data.room(self.room)
+    }
+
+    /// So many were read.
+    pub(crate) fn filled(&mut self, len: usize) {
+        self.data.filled(len);
+    }
 }
 
 impl Engine {
@@ -66,8 +79,11 @@ impl Engine {
         let sealed = flags.contains(Flags::CRYPT);
         let raw = if sealed { self.core.header_bytes().to_vec() } else { Vec::new() };
         let expected = len.and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
-        let data = BytesMut::with_capacity(expected.min(STEP));
-        self.inbound.insert(message, Inbound { header, raw, flags, data, stream: None });
+        let data = Buffer::new(expected, STEP);
+        self.inbound.insert(
+            message,
+            Inbound { header, raw, flags, version: self.core.version(), data, stream: None },
+        );
     }
 
     pub(super) fn chunk(&mut self, now: Instant, message: MessageKey, bytes: &[u8]) {
@@ -75,7 +91,7 @@ impl Engine {
         if inbound.stream.is_none() && exceeds(inbound.data.len(), bytes.len(), self.options.max_message) {
             return self.give_up(now, message, ErrorCode::ERR_MESSAGE_TOO_LARGE);
         }
-        inbound.data.extend_from_slice(bytes);
+        inbound.data.extend(bytes);
     }
 
     /// Refuses a message that came in part, or whole and cannot be read.
@@ -105,7 +121,7 @@ impl Engine {
         }
         let Some(inbound) = self.inbound.get_mut(&message) else { return };
         if let Some(pipe) = &inbound.stream {
-            let data = inbound.data.split().freeze();
+            let data = std::mem::take(&mut inbound.data).freeze();
             self.core.consumed(message, super::len(data.len()));
             pipe.push(data);
             if complete {
@@ -123,7 +139,8 @@ impl Engine {
         let unpack = packed.then(|| Unpack::new(self.options.max_stream));
         self.streams.push(pipe.clone());
         let body = Body::Stream(pipe, unpack.map(Box::new));
-        self.deliver(Message::new(header, body, self.registry.clone(), self.options.max_message));
+        let message = self.message(header, body);
+        self.deliver(message);
     }
 
     /// What a peer is told whose message names a schema that is not among the required ones.
@@ -153,14 +170,15 @@ impl Engine {
         let mut body = inbound.data;
         if inbound.flags.contains(Flags::CRYPT) {
             let guard = self.core.protection_mut();
-            if !guard.open_message(&inbound.header, &inbound.raw, inbound.flags, &mut body) {
+            if !guard.open_message(&inbound.header, &inbound.raw, (inbound.version, inbound.flags), &mut body)
+            {
                 return self.refuse(now, message, ErrorCode::ERR_AUTHENTICATION_FAILED);
             }
         }
         let body = if inbound.flags.contains(Flags::COMP) {
-            let mut unpacked = Vec::new();
+            let mut unpacked = buffer::memory(announced(&body));
             match self.decompressor.decompress(&body, &mut unpacked) {
-                Ok(_) => Bytes::from(unpacked),
+                Ok(_) => buffer::share(unpacked),
                 // Too much to be held, and not too much to be read piece by piece.
                 Err(DecompressError::TooLong { len, .. })
                     if self.options.stream_over.is_some() && len <= self.options.max_stream =>
@@ -202,9 +220,8 @@ impl Engine {
         if inbound.stream.is_none() && exceeds(inbound.data.len(), left, self.options.max_message) {
             return None;
         }
-        let mut data = std::mem::take(&mut inbound.data);
+        let data = std::mem::take(&mut inbound.data);
         let room = left.min(STEP);
-        data.reserve(room);
         let from = data.len();
         Some(Direct { message, data, from, room })
     }
@@ -226,6 +243,12 @@ fn code_of(error: &DecompressError) -> ErrorCode {
         DecompressError::TooLong { .. } | DecompressError::Window { .. } => ErrorCode::ERR_MESSAGE_TOO_LARGE,
         _ => ErrorCode::ERR_MALFORMED,
     }
+}
+
+/// What a compressed message says that it stands for.
+fn announced(body: &[u8]) -> usize {
+    let header = ZstdHeader::parse(body).ok().flatten();
+    header.and_then(|header| usize::try_from(header.content?).ok()).unwrap_or(0)
 }
 
 fn exceeds(held: usize, more: usize, limit: u64) -> bool {

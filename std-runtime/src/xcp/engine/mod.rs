@@ -3,6 +3,7 @@
 //! No rule of the protocol is here: what a frame may be and when is decided in `strait_core::xcp::connection`. The engine
 //! holds the bytes that core does not, and unpacks messages.
 
+mod buffer;
 mod checksum;
 mod guard;
 mod handshake;
@@ -20,7 +21,8 @@ use std::time::Duration;
 
 use strait_core::time::Instant;
 use strait_core::xcp::connection::{Agreed, CloseReason, Connection, Event, Knobs, MessageKey, Side};
-use strait_core::xcp::{Dialect, ErrorCode, FrameHeader};
+use strait_core::xcp::control::KindRange;
+use strait_core::xcp::{CodecId, Dialect, ErrorCode, FrameHeader};
 
 pub(crate) use inbound::Inbound;
 pub(crate) use outbound::{Outgoing, Room};
@@ -47,6 +49,9 @@ const CONTROL: usize = 8192;
 /// Messages in each direction that are unfinished, or wait for an ACK.
 const MESSAGES: usize = 256;
 
+/// Refusals of messages that were delivered, before nothing more is read.
+const REFUSALS: usize = 1024;
+
 type Core = Connection<HardwareCrc, Guard, HEADER, CONTROL, MESSAGES>;
 
 /// What the engine has for its user.
@@ -66,6 +71,16 @@ pub(crate) enum Delivery {
     Pong { nonce: u64 },
     /// It is over.
     Closed(CloseReason),
+}
+
+/// What the encoding of an ether depends on.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// Codecs that both read, in the client's order of preference.
+    pub(crate) codecs: heapless::Vec<CodecId, 16>,
+    /// Kinds that the peer takes; none means all.
+    pub(crate) accepts: heapless::Vec<KindRange, 16>,
+    pub(crate) registry: Arc<Registry>,
 }
 
 /// One end of a connection with everything but the socket.
@@ -99,6 +114,8 @@ pub(crate) struct Engine {
     streams: Vec<Arc<Pipe>>,
     control: Vec<u8>,
     next_channel: u32,
+    /// Channels of messages that were not finished: the peer forgets those once another begins there.
+    given_up: Vec<u32>,
 }
 
 impl Engine {
@@ -135,11 +152,22 @@ impl Engine {
             streams: Vec::new(),
             control: vec![0; HEADER + CONTROL + 48],
             next_channel: 1,
+            given_up: Vec::new(),
         })
     }
 
     pub(crate) fn agreed(&self) -> Option<&Agreed> {
         self.core.agreed()
+    }
+
+    /// What an ether's encoding depends on.
+    pub(crate) fn peer(&self) -> Peer {
+        let agreed = self.core.agreed();
+        Peer {
+            codecs: agreed.map(|agreed| agreed.codecs.clone()).unwrap_or_default(),
+            accepts: agreed.map(|agreed| agreed.accepts.clone()).unwrap_or_default(),
+            registry: self.registry.clone(),
+        }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -148,10 +176,6 @@ impl Engine {
 
     pub(crate) fn options(&self) -> &Arc<Options> {
         &self.options
-    }
-
-    pub(crate) fn registry(&self) -> &Arc<Registry> {
-        &self.registry
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -166,6 +190,17 @@ impl Engine {
     pub(crate) fn new_channel(&mut self) -> u32 {
         self.next_channel = self.next_channel.wrapping_add(1).max(2);
         self.next_channel
+    }
+
+    /// A channel for a message that is written as it is made.
+    pub(crate) fn stream_channel(&mut self) -> u32 {
+        self.given_up.pop().unwrap_or_else(|| self.new_channel())
+    }
+
+    /// A message that was written as it was made will not be finished.
+    pub(crate) fn abandon(&mut self, handle: u64, channel: Option<u32>) {
+        self.cancel(handle);
+        self.given_up.extend(channel.filter(|_| self.given_up.len() < MESSAGES));
     }
 
     pub(crate) fn ping(&mut self) -> Option<u64> {
@@ -214,6 +249,16 @@ impl Engine {
         self.delivered >= self.options.max_queued
     }
 
+    /// Whether so many refusals wait to be sent that nothing more should be read.
+    pub(crate) fn has_refused_much(&self) -> bool {
+        self.refusals.len() >= REFUSALS
+    }
+
+    /// Nothing is read for now, by choice.
+    pub(crate) fn not_reading(&mut self, now: Instant) {
+        self.core.not_reading(now);
+    }
+
     /// Nothing more will come: messages that are unfinished stay so.
     pub(crate) fn give_up_unfinished(&mut self) {
         for (_, inbound) in self.inbound.drain() {
@@ -246,7 +291,7 @@ impl Engine {
             }
             unread.saturating_add(pipe.len())
         });
-        unread < most
+        unread < most && !self.has_refused_much()
     }
 
     /// Takes input; how many bytes of it. Fewer than there are if answers must be sent before, or if the messages in it are
@@ -348,12 +393,11 @@ impl Engine {
 
     fn deliver(&mut self, message: Message) {
         self.delivered = self.delivered.saturating_add(message.held());
-        let message = message.with_schemas(self.options.schemas.clone());
         self.deliveries.push_back(Delivery::Message(message));
     }
 
     fn message(&self, header: Box<FrameHeader>, body: Body) -> Message {
-        Message::new(header, body, self.registry.clone(), self.options.max_message)
+        Message::new(header, body, self.registry.clone(), self.options.clone())
     }
 }
 

@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use strait_core::time::Instant;
-use strait_core::xcp::connection::{Protection as _, SendError, Side, Transmit};
+use strait_core::xcp::connection::{Protection as _, Side, Transmit};
 use strait_core::xcp::{Flags, FrameHeader};
 
 use super::outbound::{Outbound, Outgoing};
 use super::{Engine, HEADER, Submitted, WriteQueue, len};
+use crate::xcp::compress::{self, CompressError};
+use crate::xcp::error::{NotSent, SendError};
 
 /// Most bytes that are kept to compress into.
 const PACKED: usize = 4 << 20;
@@ -32,14 +34,13 @@ impl Engine {
                 Ok(body) => Some(body),
                 Err(error) => {
                     self.core.cancel(begun.handle);
-                    tracing::warn!(%error, "a message cannot be sealed");
-                    return Err(SendError::MustBeSealed);
+                    return Err(error.into());
                 }
             },
             // It cannot be sealed before all of it is there.
             None if sealed => {
                 self.core.cancel(begun.handle);
-                return Err(SendError::MustBeSealed);
+                return Err(SendError::Stream { cannot: "be sealed: messages are sealed whole" });
             }
             None => None,
         };
@@ -50,14 +51,14 @@ impl Engine {
             && let Err(error) = self.core.extend(begun.handle, whole, true)
         {
             self.outbound.remove(&begun.handle);
-            return Err(error);
+            return Err(error.into());
         }
         Ok(Submitted { handle: begun.handle, msg_id: begun.msg_id })
     }
 
     /// More bytes of a message that is sent as it is made; `ended` with the last of them.
-    pub(crate) fn push(&mut self, handle: u64, bytes: Bytes, ended: bool) -> Result<(), SendError> {
-        let outbound = self.outbound.get_mut(&handle).ok_or(SendError::Unknown { handle })?;
+    pub(crate) fn push(&mut self, handle: u64, bytes: Bytes, ended: bool) -> Result<(), NotSent> {
+        let outbound = self.outbound.get_mut(&handle).ok_or(NotSent::Unknown { handle })?;
         let available = outbound.push(bytes);
         let pushed = self.core.extend(handle, available, ended);
         if pushed.is_err() {
@@ -100,7 +101,7 @@ impl Engine {
         while self.core.takes_input()
             && let Some((message, code)) = self.refusals.pop_front()
         {
-            self.refuse(now, message, code);
+            self.core.decline(now, message, code);
         }
     }
 
@@ -133,25 +134,31 @@ impl Engine {
             }
             moved = true;
         }
+        if self.core.is_closed() {
+            // A frame that could not be sealed closes it.
+            self.poll_core(now);
+        }
         moved
     }
 
     /// Compresses a body if that is asked for, agreed on, and makes it shorter.
-    pub(crate) fn pack(&mut self, body: Bytes, level: Option<i32>) -> (Bytes, bool) {
+    pub(crate) fn pack(&mut self, body: Bytes, level: Option<i32>) -> Result<(Bytes, bool), CompressError> {
+        level.map_or(Ok(()), compress::check)?;
         let agreed = self.core.agreed().is_some_and(|agreed| agreed.features.contains(Flags::COMP));
         let Some(level) = level.filter(|_| agreed && self.options.sizes.compresses(body.len())) else {
-            return (body, false);
+            return Ok((body, false));
         };
         // The room for the worst case is kept: only what it came to is set aside for the message.
         self.packed.clear();
-        let packed = match self.compressor.compress(level, &body, &mut self.packed) {
-            Ok(_) if self.packed.len() < body.len() => (Bytes::copy_from_slice(&self.packed), true),
-            _ => (body, false),
+        self.compressor.compress(level, &body, &mut self.packed)?;
+        let packed = match self.packed.len() < body.len() {
+            true => (Bytes::copy_from_slice(&self.packed), true),
+            false => (body, false),
         };
         if self.packed.capacity() > PACKED {
             self.packed = Vec::new();
         }
-        packed
+        Ok(packed)
     }
 
     /// Bytes of messages that are not sent yet, or kept for an ACK.

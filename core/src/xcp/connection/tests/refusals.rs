@@ -31,6 +31,25 @@ fn refused_in_pieces(server: &mut End, header: &FrameHeader, flags: Flags, code:
 }
 
 #[test]
+fn what_is_declined_late_takes_nothing_else_with_it() {
+    let mut server = opened(config(Side::Server));
+    // Messages without numbers all have the same key.
+    for (flags, body) in [(Flags::NONE, b"first"), (Flags::MORE, b"secon")] {
+        server.receive(NOW, &data(1, 0, flags, body));
+    }
+    let message = MessageKey { channel: 1, msg_id: 0 };
+    server.connection.decline(NOW, message, ErrorCode::ERR_MALFORMED);
+    server.receive(NOW, &data(1, 0, Flags::NONE, b"d"));
+    assert_eq!(server.bodies(), [b"first".as_slice(), b"second"]);
+    assert_eq!(nacks(SPEC, &server.transmit(NOW)), [(0, ErrorCode::ERR_MALFORMED)]);
+    // Of one that has a number what still comes is thrown away.
+    server.receive(NOW, &data(1, 7, Flags::MORE, b"begun"));
+    server.connection.decline(NOW, MessageKey { channel: 1, msg_id: 7 }, ErrorCode::ERR_MALFORMED);
+    server.receive(NOW, &data(1, 7, Flags::NONE, b"rest"));
+    assert_eq!(server.delivered.len(), 2);
+}
+
+#[test]
 fn a_body_in_an_unknown_codec_is_refused() {
     let mut header = FrameHeader::new(MsgType::DATA, 1, 5);
     header.codec = CodecId(0x7777);

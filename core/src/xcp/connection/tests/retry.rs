@@ -109,6 +109,66 @@ fn a_message_that_was_damaged_is_sent_again_soon() {
 }
 
 #[test]
+fn messages_that_all_come_twice_are_delivered_once_and_in_their_order() {
+    let mut server = opened(patient(Side::Server));
+    let ids = 2..2 + super::end::MESSAGES as u64;
+    for _ in 0..2 {
+        for id in ids.clone() {
+            let body = [u8::try_from(id).unwrap()];
+            server.receive(NOW, &frame(Dialect::SPEC, &asking(1, id), Flags::NONE, &body));
+            // A receiver that did not read for long: plain ones came in between.
+            for plain in 0..50 {
+                server.receive(NOW, &super::raw::data(1, 1000 * id + plain, Flags::NONE, b"plain"));
+            }
+            server.transmit(NOW);
+        }
+    }
+    let numbered: Vec<&[u8]> = server.bodies().into_iter().filter(|body| body.len() == 1).collect();
+    let expected: Vec<Vec<u8>> = ids.map(|id| std::vec![u8::try_from(id).unwrap()]).collect();
+    assert_eq!(numbered, expected);
+}
+
+#[test]
+fn overdue_messages_are_sent_again_in_their_order() {
+    let mut pair = Pair::connected(patient(Side::Client), patient(Side::Server));
+    pair.wires[TO_SERVER].deaf = true;
+    for body in [b"1", b"2", b"3", b"4", b"5"] {
+        pair.client.send_reliably(1, body);
+    }
+    pair.run();
+    pair.wires[TO_SERVER].deaf = false;
+    pair.advance(Duration::from_secs(300));
+    assert_eq!(pair.server.bodies(), [b"1", b"2", b"3", b"4", b"5"]);
+}
+
+#[test]
+fn types_of_messages_have_numbers_of_their_own() {
+    let mut server = opened(patient(Side::Server));
+    for _ in 0..2 {
+        for msg_type in [MsgType::DATA, MsgType::CLARIFY_REQ] {
+            let header = FrameHeader { msg_type, ..asking(1, 5) };
+            server.receive(NOW, &frame(Dialect::SPEC, &header, Flags::NONE, b"!"));
+            assert_eq!(acks(&server.transmit(NOW)), [5]);
+        }
+    }
+    assert_eq!(server.delivered.len(), 2);
+}
+
+#[test]
+fn a_peer_that_asks_for_more_time_than_a_channel_waits_has_refused() {
+    let mut server = opened(patient(Side::Server));
+    let begun = server.send_reliably(1, b"never");
+    assert_eq!(sent(&mut server, NOW), 1);
+    server.receive(NOW, &nack(begun.msg_id, ErrorCode::ERR_BUSY, u32::MAX));
+    let (msg_id, code) = (begun.msg_id, ErrorCode::ERR_BUSY);
+    let retry_after = Some(MS * u32::MAX);
+    assert_eq!(server.take_events(), [Event::Nacked { msg_id, code, retry_after }]);
+    assert!(server.connection.is_flushed());
+    server.send(1, b"next");
+    assert_eq!(sent(&mut server, NOW), 1);
+}
+
+#[test]
 fn a_busy_peer_is_given_the_time_it_asks_for() {
     let mut server = opened(patient(Side::Server));
     let begun = server.send_reliably(1, b"wait");

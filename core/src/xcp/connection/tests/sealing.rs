@@ -1,5 +1,6 @@
 //! Are control frames sealed once sealing is on, and is nothing else believed then?
 
+use core::time::Duration;
 use std::vec::Vec;
 
 use super::super::super::control::{CryptOffer, Extensions};
@@ -9,7 +10,7 @@ use super::super::super::numbers::{ErrorCode, Flags, MsgType};
 use super::super::{
     CloseReason, Config, Event, MessageKey, Protection, SEAL_OVERHEAD, SealedFrame, SendError, Side,
 };
-use super::raw::{ack, control, data, of_type};
+use super::raw::{NOW, ack, control, data, of_type};
 use super::{End, Frame, Pair, TO_CLIENT, TO_SERVER, config, frame, frames};
 
 /// Every byte is changed by a pad, and a tag depends on every byte and on the header. Nobody is kept out by it.
@@ -18,11 +19,12 @@ struct Fake {
     on: bool,
     sealed: u32,
     opened: u32,
+    used_up: bool,
 }
 
 impl Fake {
     fn tag(frame: SealedFrame<'_>, body: &[u8]) -> [u8; SEAL_OVERHEAD] {
-        let flags = [frame.flags.0 & 0xC0];
+        let flags = [frame.flags.0 & 0xC0, frame.version];
         let covered = frame.header.iter().chain(body).chain(&flags);
         let sum = covered.fold(frame.msg_id ^ u64::from(frame.channel), |sum, byte| {
             sum.wrapping_mul(31).wrapping_add(u64::from(*byte)).rotate_left(5)
@@ -39,6 +41,9 @@ impl Protection for Fake {
 
     fn seal(&mut self, frame: SealedFrame<'_>, body: &mut [u8], len: usize) -> Option<usize> {
         assert_eq!(body.len(), len + SEAL_OVERHEAD);
+        if self.used_up {
+            return None;
+        }
         self.sealed += 1;
         let (text, tag) = body.split_at_mut(len);
         text.iter_mut().for_each(|byte| *byte ^= 0x5A);
@@ -123,6 +128,12 @@ fn a_refusal_is_sealed_too() {
     assert_eq!(pair.client.take_events(), [Event::Nacked { msg_id, code, retry_after: None }]);
 }
 
+fn asking(channel: u32) -> FrameHeader {
+    let mut header = FrameHeader::new(MsgType::DATA, channel, 0);
+    header.tags.push("ack", "1").unwrap();
+    header
+}
+
 /// The sealed refusals that an end sends now.
 fn refusals(end: &mut End<Fake>, now: crate::time::Instant) -> usize {
     let sent = frames(Dialect::SPEC, &end.transmit(now));
@@ -179,6 +190,63 @@ fn messages_that_the_driver_cannot_open_count_as_well_and_close_but_once() {
     }
     let closed = pair.server.events.iter().filter(|event| matches!(event, Event::Closed(_)));
     assert_eq!(closed.count(), 1);
+}
+
+#[test]
+fn nothing_is_taken_before_there_are_keys() {
+    let mut client = End::new(sealing(Side::Client), Fake::default(), NOW);
+    let mut input = client.transmit(NOW);
+    // Sent at once behind HELLO, by somebody who has no key.
+    let hello = input.len();
+    input.extend_from_slice(&data(1, 2, Flags::NONE, b"plain"));
+    input.extend_from_slice(&control(MsgType::PING, 3, b"{}"));
+    for split in [hello, hello + 1, input.len()] {
+        let mut server = End::new(sealing(Side::Server), Fake::default(), NOW);
+        server.receive(NOW, &input[..split]);
+        assert_eq!(server.take_events(), [Event::Connected]);
+        server.receive(NOW, &input[split..]);
+        assert!(!server.connection.takes_input());
+        assert_eq!(server.take_events(), []);
+        assert_eq!(of_type(&frames(Dialect::SPEC, &server.transmit(NOW)), MsgType::HELLO).len(), 1);
+        server.connection.protection_mut().on = true;
+        server.receive(NOW, &[]);
+        let (message, code) = (MessageKey { channel: 1, msg_id: 2 }, ErrorCode::ERR_AUTHENTICATION_FAILED);
+        assert_eq!(server.take_events(), [Event::Refused { message, code }]);
+        assert_eq!(refusals(&mut server, NOW), 2);
+        assert_eq!(server.delivered.len(), 0);
+    }
+}
+
+#[test]
+fn channel_0_carries_no_sealed_messages() {
+    let mut pair = pair();
+    let header = FrameHeader::new(MsgType::DATA, 0, 0);
+    assert_eq!(pair.client.try_send(&header, Flags::CRYPT, b"!"), Err(SendError::ControlChannel));
+}
+
+#[test]
+fn a_sealed_message_whose_ack_is_late_is_not_sent_again() {
+    let mut pair = pair();
+    let header = asking(3);
+    pair.wires[TO_CLIENT].deaf = true;
+    let begun = pair.client.try_send(&header, Flags::CRYPT, b"once").unwrap();
+    pair.run();
+    pair.wires[TO_CLIENT].deaf = false;
+    pair.advance(Duration::from_secs(2000));
+    let sent = of_wire(&pair, TO_SERVER);
+    assert_eq!(of_type(&sent, MsgType::DATA).len(), 1);
+    let event = Event::Unacknowledged { msg_id: begun.msg_id };
+    assert!(pair.client.take_events().contains(&event));
+}
+
+#[test]
+fn an_end_whose_keys_are_used_up_closes() {
+    let mut pair = pair();
+    pair.server.connection.protection_mut().used_up = true;
+    pair.client.connection.ping().unwrap();
+    pair.run();
+    assert_eq!(pair.server.closed(), Some(CloseReason::NotSealed));
+    assert_eq!(pair.server.transmit(pair.now), []);
 }
 
 #[test]

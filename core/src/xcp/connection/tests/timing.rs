@@ -40,6 +40,22 @@ fn a_handshake_that_takes_too_long_closes_either_end() {
 }
 
 #[test]
+fn whoever_does_not_read_by_choice_takes_nothing_for_late() {
+    let mut server = opened(config(Side::Server));
+    server.receive(NOW, &data(1, 2, Flags::MORE, b"begun"));
+    for seconds in (10..300).step_by(10) {
+        server.connection.not_reading(after(seconds));
+        server.handle_timeout(after(seconds));
+        assert_eq!((server.closed(), server.transmit(after(seconds))), (None, Vec::new()));
+    }
+    server.receive(after(300), &data(1, 2, Flags::NONE, b" and ended"));
+    assert_eq!(server.bodies(), [b"begun and ended"]);
+    // From then on it counts again.
+    server.handle_timeout(after(360));
+    assert!(matches!(server.closed(), Some(CloseReason::Idle { .. })));
+}
+
+#[test]
 fn bytes_that_come_in_time_do_not_prolong_a_handshake() {
     let mut server = End::new(config(Side::Server), Plain, NOW);
     server.receive(after(9), &[0x10]);

@@ -14,29 +14,26 @@
 //! One thread at a time drives a connection, whenever it waits. While nobody does, nothing is read or written: pings of
 //! the peer are answered late. Use [`super::Connection`] for many requests at once, for streams, and to serve.
 
+mod socket;
+
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-#[cfg(unix)]
-use std::os::unix::net::UnixStream;
+use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use strait_core::time::Instant as CoreInstant;
-use strait_core::xcp::connection::{Agreed, CloseReason, Knobs, Side};
+use strait_core::xcp::connection::{ANSWERS, Agreed, CloseReason, Knobs, Side};
 use strait_core::xcp::{CodecId, Dialect, ErrorCode};
 
 use super::Ether;
 use super::address::Address;
-use super::client::Exported;
 use super::draft::Draft;
 use super::engine::{Delivery, Engine, Outgoing, SLICES, Submitted, WriteQueue};
 use super::error::{BadOption, ConnectError, NotSent, RequestError, SendError};
 use super::message::Message;
 use super::options::Options;
+use socket::{Socket, is_slice_over};
 
-/// How long a read or a write waits before the other has its turn.
-const SLICE: Duration = Duration::from_millis(20);
 /// Bytes read at once.
 const BUFFER: usize = 64 << 10;
 
@@ -52,9 +49,12 @@ impl Options {
     /// Connects to a server as [`connect`](Self::connect) does, and blocks meanwhile.
     ///
     /// # Errors
-    /// [`ConnectError`].
+    /// [`ConnectError`]; [`BadOption::BlockingStream`] with [`stream_over`](Self::stream_over).
     pub fn connect_blocking(&self, address: &str) -> Result<Client, ConnectError> {
         let parsed: Address = address.parse()?;
+        if self.stream_over.is_some() {
+            return Err(BadOption::BlockingStream.into());
+        }
         if let Some(knobs) = self.knobs {
             return Client::establish(self, &parsed, knobs);
         }
@@ -67,99 +67,12 @@ impl Options {
     }
 }
 
-#[derive(Debug)]
-enum Socket {
-    Tcp(TcpStream),
-    #[cfg(unix)]
-    Unix(UnixStream),
-    #[cfg(feature = "xcp-tls")]
-    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
-}
-
-/// Does the same with whichever socket it is.
-macro_rules! each {
-    ($socket:expr, $io:ident => $do:expr) => {
-        match $socket {
-            Socket::Tcp($io) => $do,
-            #[cfg(unix)]
-            Socket::Unix($io) => $do,
-            #[cfg(feature = "xcp-tls")]
-            Socket::Tls($io) => $do,
-        }
-    };
-}
-
-impl Socket {
-    fn dial(options: &Options, address: &Address) -> Result<(Self, Exported), ConnectError> {
-        let io = |source| ConnectError::Io { address: address.to_string(), source };
-        match address {
-            Address::Tcp { host, port } => {
-                Ok((Self::Tcp(dial_tcp(host, *port, options.handshake_timeout).map_err(io)?), None))
-            }
-            #[cfg(unix)]
-            Address::Unix { path } => {
-                let stream = UnixStream::connect(path).map_err(io)?;
-                stream.set_read_timeout(Some(SLICE)).map_err(io)?;
-                stream.set_write_timeout(Some(SLICE)).map_err(io)?;
-                Ok((Self::Unix(stream), None))
-            }
-            #[cfg(not(unix))]
-            Address::Unix { .. } => Err(BadOption::NotHere { what: "Unix sockets" }.into()),
-            #[cfg(feature = "xcp-tls")]
-            Address::Tls { host, port } => {
-                let tls = options.tls_client.as_ref().ok_or(BadOption::TlsNotSet)?;
-                let stream = dial_tcp(host, *port, options.handshake_timeout).map_err(io)?;
-                stream.set_read_timeout(Some(options.handshake_timeout)).map_err(io)?;
-                let stream = super::tls::connect(tls.config()?, tls.server_name()?, stream)?;
-                stream.sock.set_read_timeout(Some(SLICE)).map_err(io)?;
-                let exported = super::tls::exporter(&stream.conn)?;
-                Ok((Self::Tls(Box::new(stream)), Some(std::sync::Arc::new(exported))))
-            }
-            #[cfg(not(feature = "xcp-tls"))]
-            Address::Tls { .. } => {
-                Err(BadOption::NotHere { what: "TLS sockets without the feature xcp-tls" }.into())
-            }
-        }
-    }
-
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        each!(self, io => io.read(to))
-    }
-
-    fn write(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        each!(self, io => io.write_vectored(parts))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        each!(self, io => io.flush())
-    }
-}
-
-fn dial_tcp(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, timeout) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(SLICE))?;
-                stream.set_write_timeout(Some(SLICE))?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Whether it only means that the other direction should have its turn.
-fn is_slice_over(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
-}
-
 /// A connection that blocks whoever uses it.
 #[derive(Debug)]
 pub struct Client {
     socket: Socket,
+    /// Of the server, for the log.
+    address: String,
     engine: Engine,
     queue: WriteQueue,
     buffer: Box<[u8]>,
@@ -182,6 +95,7 @@ impl Client {
         let engine = Engine::new(options, Side::Client, knobs, exported, CoreInstant::from_nanos(0))?;
         let mut client = Self {
             socket,
+            address: address.to_string(),
             engine,
             queue: WriteQueue::default(),
             buffer: vec![0; BUFFER].into(),
@@ -265,16 +179,19 @@ impl Client {
 
     /// The next message that the server started; `None` if none came in time, or the connection is over.
     pub fn recv(&mut self, timeout: Duration) -> Option<Message> {
-        let deadline = Instant::now() + timeout;
+        self.resume();
+        let since = Instant::now();
         loop {
             if let Some(message) = self.inbound.pop_front() {
                 self.queued = self.queued.saturating_sub(message.held());
                 return Some(message);
             }
-            if self.reason.is_some() || Instant::now() >= deadline {
+            if self.reason.is_some() || since.elapsed() >= timeout {
                 return None;
             }
             self.pump(true);
+            // Nobody waits for answers meanwhile.
+            self.settled.clear();
         }
     }
 
@@ -283,30 +200,38 @@ impl Client {
     /// # Errors
     /// [`RequestError::Closed`], [`RequestError::Timeout`].
     pub fn ping(&mut self) -> Result<Duration, RequestError> {
+        self.resume();
         let since = Instant::now();
         let Some(asked) = self.engine.ping() else {
             return Err(match self.reason {
                 Some(reason) => RequestError::Closed { reason },
-                None => RequestError::Send(NotSent::NotOpen.into()),
+                None => RequestError::Send(NotSent::Busy { limit: ANSWERS }.into()),
             });
         };
         self.settle(|delivery| matches!(delivery, Delivery::Pong { nonce } if *nonce == asked))?;
         Ok(since.elapsed())
     }
 
-    /// Sends what waits and closes.
+    /// Sends what waits, and closes once the server has read it and says so by closing too; at most the write timeout of
+    /// the options is waited for that.
     ///
     /// # Errors
     /// [`SendError::Closed`] if the peer was gone before.
     pub fn close(mut self) -> Result<(), SendError> {
         self.flush()?;
+        let (since, limit) = (Instant::now(), self.engine.options().write_timeout);
         self.engine.close();
-        #[cfg(feature = "xcp-tls")]
-        if let Socket::Tls(io) = &mut self.socket {
-            io.conn.send_close_notify();
+        self.reason = Some(CloseReason::Local);
+        // A socket that is closed with bytes unread takes back what the peer has not read.
+        while !self.socket.end() && since.elapsed() < limit {}
+        loop {
+            match self.socket.read(&mut self.buffer) {
+                Ok(0) => break,
+                Err(error) if !is_slice_over(&error) => break,
+                _ if since.elapsed() >= limit => break,
+                _ => {}
+            }
         }
-        // All was handed over; a peer that is gone by now has lost nothing of ours.
-        let _ = self.socket.flush();
         Ok(())
     }
 
@@ -318,11 +243,10 @@ impl Client {
         if let Some(reason) = self.reason {
             return Err(SendError::Closed { reason });
         }
-        let agreed = self.agreed().codecs.clone();
-        let (registry, options) = (self.engine.registry().clone(), self.engine.options().clone());
-        let body = draft.encode(&agreed, &registry, &options)?;
-        let (body, compressed) = self.engine.pack(body, options.compress);
-        Ok(self.engine.submit(&mut draft.header, Outgoing { body: Some(body), compressed, room: None })?)
+        let options = self.engine.options().clone();
+        let body = draft.encode(|| self.engine.peer(), &options)?;
+        let (body, compressed) = self.engine.pack(body, options.compress)?;
+        self.engine.submit(&mut draft.header, Outgoing { body: Some(body), compressed, room: None })
     }
 
     fn tell(&mut self, draft: Draft) -> Result<u64, SendError> {
@@ -333,8 +257,11 @@ impl Client {
 
     /// Sends all that waits.
     fn flush(&mut self) -> Result<(), SendError> {
+        self.resume();
         loop {
             self.pump(false);
+            // Nobody waits for answers meanwhile.
+            self.settled.clear();
             if let Some(reason) = self.reason {
                 return Err(SendError::Closed { reason });
             }
@@ -347,6 +274,7 @@ impl Client {
     fn ask(&mut self, draft: Draft) -> Result<Message, RequestError> {
         // Answers to earlier requests that came too late are nobody's.
         self.settled.clear();
+        self.resume();
         let Submitted { msg_id, .. } = self.submit(draft)?;
         // A server of Python's dialect answers in order, and its refusals may not say of what.
         let strict = self.dialect().is_strict();
@@ -366,7 +294,7 @@ impl Client {
     /// Waits for what `is_it` says, as long as a request may take.
     fn settle(&mut self, is_it: impl Fn(&Delivery) -> bool) -> Result<Delivery, RequestError> {
         let after = self.engine.options().request_timeout;
-        let deadline = Instant::now() + after;
+        let since = Instant::now();
         loop {
             if let Some(at) = self.settled.iter().position(&is_it) {
                 return Ok(self.settled.swap_remove(at));
@@ -374,7 +302,7 @@ impl Client {
             if let Some(reason) = self.reason {
                 return Err(RequestError::Closed { reason });
             }
-            if Instant::now() >= deadline {
+            if since.elapsed() >= after {
                 return Err(RequestError::Timeout { after });
             }
             // One thing is waited for at a time.
@@ -383,8 +311,15 @@ impl Client {
         }
     }
 
+    /// Nothing was read since the last call: that is not the peer's silence.
+    fn resume(&mut self) {
+        let now = self.now();
+        self.engine.not_reading(now);
+    }
+
     /// Moves bytes both ways for a short while; `wait` for some of the peer's.
     fn pump(&mut self, wait: bool) {
+        let _span = tracing::debug_span!("xcp", server = %self.address).entered();
         if let Err(error) = self.exchange(wait) {
             tracing::debug!(%error, "connection lost");
             let now = self.now();

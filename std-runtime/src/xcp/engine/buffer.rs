@@ -1,0 +1,191 @@
+//! Memory of messages that come; that of long ones is kept, once they were read, for those that follow.
+//!
+//! A page that the system gives anew costs more than the bytes that are copied into it, and allocators give long pieces
+//! of memory back.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+/// From this capacity on memory is kept.
+const LONG: usize = 64 << 10;
+/// Bytes that are kept at most, of all connections of the process.
+const KEPT: usize = 16 << 20;
+
+static STORE: Store = Store(Mutex::new(Vec::new()));
+
+/// What is kept.
+struct Store(Mutex<Vec<Vec<u8>>>);
+
+impl Store {
+    fn kept(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Memory for `len` bytes, and no more than twice as many; its bytes are old ones.
+    fn take(&self, len: usize) -> Option<Vec<u8>> {
+        if len < LONG {
+            return None;
+        }
+        let mut kept = self.kept();
+        let fits = |memory: &Vec<u8>| (len..=len.saturating_mul(2)).contains(&memory.capacity());
+        // The last is the warmest.
+        let at = kept.iter().rposition(fits)?;
+        Some(kept.swap_remove(at))
+    }
+
+    fn give(&self, memory: Vec<u8>) {
+        if memory.capacity() < LONG {
+            return;
+        }
+        let mut kept = self.kept();
+        let held: usize = kept.iter().map(Vec::capacity).sum();
+        if memory.capacity() <= KEPT.saturating_sub(held) {
+            kept.push(memory);
+        }
+    }
+}
+
+/// Memory for `len` bytes that was kept, empty; without memory if none fits.
+pub(super) fn memory(len: usize) -> Vec<u8> {
+    let mut memory = STORE.take(len).unwrap_or_default();
+    memory.clear();
+    memory
+}
+
+/// These bytes, to be shared. Once nobody has them any more their memory is kept.
+pub(super) fn share(bytes: Vec<u8>) -> Bytes {
+    Buffer { len: bytes.len(), memory: bytes }.freeze()
+}
+
+/// Bytes that come one after the other, and room for more.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer {
+    /// Behind the buffer's own bytes it has old ones, to be written over.
+    memory: Vec<u8>,
+    len: usize,
+}
+
+impl Buffer {
+    /// Room for `expected` bytes if so many are kept, and for `most` of them at the most otherwise.
+    pub(super) fn new(expected: usize, most: usize) -> Self {
+        let fresh = || Vec::with_capacity(expected.min(most));
+        let memory = STORE.take(expected).unwrap_or_else(fresh);
+        Self { memory, len: 0 }
+    }
+
+    pub(super) fn extend(&mut self, bytes: &[u8]) {
+        let old = self.memory.len().saturating_sub(self.len).min(bytes.len());
+        let (front, back) = bytes.split_at(old);
+        self.memory[self.len..self.len + old].copy_from_slice(front);
+        self.memory.extend_from_slice(back);
+        self.len += bytes.len();
+    }
+
+    /// Room for the next `len` bytes, to be written; [`filled`](Self::filled) says how many were.
+    pub(crate) fn room(&mut self, len: usize) -> &mut [u8] {
+        if self.memory.capacity() == 0 {
+            self.memory = STORE.take(len).unwrap_or_else(|| vec![0; len]);
+        }
+        let end = self.len.saturating_add(len);
+        if self.memory.len() < end {
+            self.memory.resize(end, 0);
+        }
+        &mut self.memory[self.len..end]
+    }
+
+    /// `len` bytes of the [`room`](Self::room) were written.
+    pub(crate) fn filled(&mut self, len: usize) {
+        self.len = self.memory.len().min(self.len.saturating_add(len));
+    }
+
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// The bytes, to be shared. Once nobody has them any more their memory is kept.
+    pub(super) fn freeze(mut self) -> Bytes {
+        if self.memory.capacity() >= LONG {
+            return Bytes::from_owner(self);
+        }
+        let mut memory = std::mem::take(&mut self.memory);
+        memory.truncate(self.len);
+        Bytes::from(memory)
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.memory[..self.len]
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[..self.len]
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        STORE.give(std::mem::take(&mut self.memory));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn memory_is_kept_up_to_a_limit_and_given_to_what_fits() {
+        let store = Store(Mutex::new(Vec::new()));
+        store.give(vec![0; LONG - 1]);
+        assert!(store.kept().is_empty());
+        for _ in 0..20 {
+            store.give(vec![7; 1 << 20]);
+        }
+        assert_eq!(store.kept().len(), KEPT >> 20);
+        assert_eq!(store.take(2 << 20), None);
+        assert_eq!(store.take((1 << 19) - 1), None);
+        assert_eq!(store.take(1 << 19).unwrap().capacity(), 1 << 20);
+        assert_eq!(store.take(1 << 20).unwrap().capacity(), 1 << 20);
+        assert_eq!(store.kept().len(), (KEPT >> 20) - 2);
+    }
+
+    proptest! {
+        #[test]
+        fn a_buffer_has_the_bytes_it_was_given(
+            old in prop::option::of(0..300_usize),
+            steps in prop::collection::vec((any::<bool>(), 0..100_usize, 0..100_usize), 0..20),
+        ) {
+            let mut buffer = Buffer::new(0, 0);
+            if let Some(old) = old {
+                buffer.memory = vec![0xAA; old];
+            }
+            let (mut expected, mut next) = (Vec::new(), 0_u8);
+            for (copied, len, unused) in steps {
+                let bytes: Vec<u8> = (0..len).map(|_| { next = next.wrapping_add(1); next }).collect();
+                if copied {
+                    buffer.extend(&bytes);
+                } else {
+                    buffer.room(len + unused)[..len].copy_from_slice(&bytes);
+                    buffer.filled(len);
+                }
+                expected.extend_from_slice(&bytes);
+                prop_assert_eq!(&*buffer, &expected[..]);
+            }
+            prop_assert_eq!(&buffer.freeze()[..], &expected[..]);
+        }
+    }
+}
