@@ -75,19 +75,29 @@ impl Buffer {
         Self { memory, len: 0 }
     }
 
+    /// Makes room for `more` bytes: for twice as many as there were at least, and a few more for the end of a message whose
+    /// frames are as long as its sender's memory.
+    fn reserve(&mut self, more: usize) {
+        let (needed, room) = (self.len.saturating_add(more), self.memory.capacity());
+        if needed <= room {
+            return;
+        }
+        let spare = if needed < LONG { 0 } else { LONG };
+        let wanted = needed.saturating_add(spare).max(room.saturating_mul(2));
+        let mut memory = STORE.take(wanted).unwrap_or_else(|| Vec::with_capacity(wanted));
+        put(&mut memory, 0, self);
+        STORE.give(std::mem::replace(&mut self.memory, memory));
+    }
+
     pub(super) fn extend(&mut self, bytes: &[u8]) {
-        let old = self.memory.len().saturating_sub(self.len).min(bytes.len());
-        let (front, back) = bytes.split_at(old);
-        self.memory[self.len..self.len + old].copy_from_slice(front);
-        self.memory.extend_from_slice(back);
+        self.reserve(bytes.len());
+        put(&mut self.memory, self.len, bytes);
         self.len += bytes.len();
     }
 
     /// Room for the next `len` bytes, to be written; [`filled`](Self::filled) says how many were.
     pub(crate) fn room(&mut self, len: usize) -> &mut [u8] {
-        if self.memory.capacity() == 0 {
-            self.memory = STORE.take(len).unwrap_or_else(|| vec![0; len]);
-        }
+        self.reserve(len);
         let end = self.len.saturating_add(len);
         if self.memory.len() < end {
             self.memory.resize(end, 0);
@@ -113,6 +123,14 @@ impl Buffer {
         memory.truncate(self.len);
         Bytes::from(memory)
     }
+}
+
+/// Writes bytes from `at` on, over those that are there and behind them.
+fn put(memory: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    let over = memory.len().saturating_sub(at).min(bytes.len());
+    let (front, back) = bytes.split_at(over);
+    memory[at..at + over].copy_from_slice(front);
+    memory.extend_from_slice(back);
 }
 
 impl Deref for Buffer {

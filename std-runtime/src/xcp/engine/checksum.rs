@@ -1,18 +1,27 @@
 //! CRC32C with the instructions of the processor, where it has them.
 
+use crc_fast::{CrcAlgorithm, Digest};
 use strait_core::crc32c::Checksum;
 
 /// A CRC32C that is as fast as memory on most processors.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct HardwareCrc(u32);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HardwareCrc(Digest);
+
+impl Default for HardwareCrc {
+    fn default() -> Self {
+        Self(Digest::new(CrcAlgorithm::Crc32Iscsi))
+    }
+}
 
 impl Checksum for HardwareCrc {
     fn update(&mut self, bytes: &[u8]) {
-        self.0 = crc32c::crc32c_append(self.0, bytes);
+        self.0.update(bytes);
     }
 
     fn value(&self) -> u32 {
-        self.0
+        #[expect(clippy::cast_possible_truncation, reason = "the upper half is zero: it has 32 bits")]
+        let value = self.0.finalize() as u32;
+        value
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::hint::black_box;
 
+use crc_fast::{CrcAlgorithm, Digest};
 use strait_bench::Outcome;
 use strait_bench::child::{self, argument};
 use strait_bench::messages::{check, write_number};
@@ -104,16 +105,24 @@ fn per_frame(format: HeaderFormat, read: bool) -> Outcome<f64> {
 }
 
 /// As the runtime computes it.
-#[derive(Debug, Default)]
-struct HardwareCrc(u32);
+#[derive(Debug)]
+struct HardwareCrc(Digest);
+
+impl Default for HardwareCrc {
+    fn default() -> Self {
+        Self(Digest::new(CrcAlgorithm::Crc32Iscsi))
+    }
+}
 
 impl Checksum for HardwareCrc {
     fn update(&mut self, bytes: &[u8]) {
-        self.0 = crc32c::crc32c_append(self.0, bytes);
+        self.0.update(bytes);
     }
 
     fn value(&self) -> u32 {
-        self.0
+        #[expect(clippy::cast_possible_truncation, reason = "the upper half is zero: it has 32 bits")]
+        let value = self.0.finalize() as u32;
+        value
     }
 }
 
