@@ -29,7 +29,8 @@ pub struct DecodeLimits {
     pub body: usize,
     /// Objects and lists inside each other; 127 at most, whatever stands here.
     pub nesting: usize,
-    /// Values and keys of a JSON body: each takes up to 100 bytes of memory, and 2 of the body.
+    /// Values and keys of a JSON body, fields and dimensions of a Protobuf one: each takes up to 100 bytes of memory, and 1 or
+    /// 2 of the body.
     pub values: usize,
     /// Attachments.
     pub attachments: usize,

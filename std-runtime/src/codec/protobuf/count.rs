@@ -1,48 +1,73 @@
 //! Whether a body is more than a reader should take: before the parser takes memory for it.
 //!
-//! An attachment of 2 bytes takes 200 of memory, a text of 3 takes 24.
+//! An attachment of 2 bytes takes 200 of memory, a text of 3 takes 24, a dimension of 1 takes 12.
 
 use strait_core::xcp::CodecId;
 use strait_core::xcp::mixed_latent::varint;
 
 use crate::codec::{DecodeError, DecodeLimits};
 
-/// Number of the field `attachments`.
+/// Number of the field `attachments`, a message.
 const ATTACHMENTS: u64 = 6;
+/// Number of an attachment's field `shape`, a number, or many in one field.
+const SHAPE: u64 = 5;
 
-/// Counts fields of the message, and attachments among them. The parser looks at what is in them.
+/// Counts fields of the message and of its attachments, dimensions among them, and the attachments. The parser looks at
+/// what is in them.
 pub(super) fn check(body: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
-    let (mut at, mut fields, mut attachments) = (0_usize, 0_usize, 0_usize);
-    while at < body.len() {
-        let (tag, len) = number(body, at)?;
-        at += len;
-        fields += 1;
-        attachments += usize::from(tag >> 3 == ATTACHMENTS);
-        for (what, count, max) in
-            [("values", fields, limits.values), ("attachments", attachments, limits.attachments)]
-        {
-            if count > max {
-                return Err(DecodeError::BeyondLimit { what, count, max });
-            }
+    let (mut values, mut attachments) = (0, 0);
+    let mut at = 0;
+    while let Some(field) = next(body, &mut at)? {
+        add("values", &mut values, 1, limits.values)?;
+        if field.number != ATTACHMENTS {
+            continue;
         }
-        let skipped = match tag & 7 {
-            0 => number(body, at)?.1 as u64,
-            1 => 8,
-            2 => {
-                let (field, len) = number(body, at)?;
-                at += len;
-                field
-            }
-            5 => 4,
-            wire => return refuse(at, format!("a field of wire type {wire}")),
-        };
-        let left = body.len().saturating_sub(at);
-        match usize::try_from(skipped) {
-            Ok(skipped) if skipped <= left => at += skipped,
-            _ => return refuse(at, format!("a field of {skipped} bytes, and {left} are left")),
+        add("attachments", &mut attachments, 1, limits.attachments)?;
+        let mut at = 0;
+        while let Some(inner) = next(field.bytes, &mut at)? {
+            // Each byte may be a dimension.
+            let dimensions = if inner.number == SHAPE { inner.bytes.len() } else { 0 };
+            add("values", &mut values, dimensions.max(1), limits.values)?;
         }
     }
     Ok(())
+}
+
+fn add(what: &'static str, count: &mut usize, more: usize, max: usize) -> Result<(), DecodeError> {
+    *count = count.saturating_add(more);
+    if *count > max { Err(DecodeError::BeyondLimit { what, count: *count, max }) } else { Ok(()) }
+}
+
+/// A field, and its bytes if it has a length.
+struct Field<'b> {
+    number: u64,
+    bytes: &'b [u8],
+}
+
+/// The field at `at`, which goes on behind it.
+fn next<'b>(body: &'b [u8], at: &mut usize) -> Result<Option<Field<'b>>, DecodeError> {
+    if *at >= body.len() {
+        return Ok(None);
+    }
+    let (tag, len) = number(body, *at)?;
+    *at += len;
+    let (skipped, has_length) = match tag & 7 {
+        0 => (number(body, *at)?.1 as u64, false),
+        1 => (8, false),
+        2 => {
+            let (length, len) = number(body, *at)?;
+            *at += len;
+            (length, true)
+        }
+        5 => (4, false),
+        wire => return refuse(*at, format!("a field of wire type {wire}")),
+    };
+    let rest = body.get(*at..).unwrap_or_default();
+    let Some(bytes) = usize::try_from(skipped).ok().and_then(|skipped| rest.get(..skipped)) else {
+        return refuse(*at, format!("a field of {skipped} bytes, and {} are left", rest.len()));
+    };
+    *at += bytes.len();
+    Ok(Some(Field { number: tag >> 3, bytes: if has_length { bytes } else { &[] } }))
 }
 
 fn number(body: &[u8], at: usize) -> Result<(u64, usize), DecodeError> {

@@ -117,6 +117,9 @@ fn what_is_too_much_is_refused_before_it_is_built() {
     assert_eq!(refused(&b"\x32\x00".repeat(1 << 20), limits), ("attachments", 1025, 1024));
     let few = DecodeLimits { values: 100, ..limits };
     assert_eq!(refused(&b"\x1a\x00".repeat(200), few), ("values", 101, 100));
+    // Dimensions: a byte each on the wire, and 12 bytes of memory.
+    let shape = [&b"\x32\xcb\x01\x2a\xc8\x01"[..], &[1; 200]].concat();
+    assert_eq!(refused(&shape, few), ("values", 201, 100));
     // The JSON of all fields together.
     let list = vec![1; 30];
     let ether =
