@@ -86,6 +86,9 @@ fn once(things: &Things, listen: &str, compress: bool, seal: bool) -> Result<(),
             let said = String::from_utf8_lossy(&output.stderr);
             return Err(Failure::new(format!("{name} over {listen}: {}: {report}{said}", output.status)));
         }
+        if report.contains("\"CRYPT\"") != seal {
+            return Err(Failure::new(format!("{name} over {listen}: sealed is to be {seal}: {report}")));
+        }
         let digest = text_after(&report, "\"sha256\": \"")?;
         let seen = server.line()?;
         if !seen.contains(&format!("\"sha256\":\"{digest}\"")) {
