@@ -101,6 +101,29 @@ fn a_codec_that_is_not_there_is_refused_by_name() {
 }
 
 #[test]
+fn who_passes_bodies_on_takes_every_codec() {
+    for dialect in [strait::xcp::Dialect::SPEC, strait::xcp::Dialect::PYTHON] {
+        let home = Home::each(&Options::new().any_codec(), |connection| async move {
+            while let Some(message) = connection.recv().await {
+                let answer = connection.reply_body(&message, message.codec(), message.body().clone());
+                answer.await.expect("is sent");
+            }
+        });
+        let mut raw = Raw::connect(&home.address, dialect);
+        raw.write(&crate::raw::hello_frame(dialect, &crate::raw::abilities()));
+        raw.next();
+        for (msg_id, codec) in (2..).zip([CodecId::ARROW_IPC, CodecId(0x7777), CodecId(0), CodecId::JSON]) {
+            let mut header = data(1, msg_id);
+            header.codec = codec;
+            raw.send(&header, Flags::NONE, b"no body of any codec");
+            let answer = raw.next();
+            assert_eq!((answer.header.codec, answer.header.in_reply_to), (codec, msg_id));
+            assert_eq!(answer.body, b"no body of any codec");
+        }
+    }
+}
+
+#[test]
 fn a_body_that_cannot_be_read_is_refused_and_why_is_said() {
     let home = Home::echo(&Options::new());
     let mut raw = Raw::ready(&home.address);

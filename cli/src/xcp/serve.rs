@@ -36,6 +36,11 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     echo: bool,
 
+    /// Sends every message back as it came, without looking into it, whatever its codec: what the Python implementation's
+    /// `send_raw_payload` expects
+    #[arg(long, conflicts_with_all = ["echo", "output"])]
+    raw_echo: bool,
+
     /// Writes the body of every message to a file in this folder, which is made if need be
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -70,11 +75,12 @@ struct ServeReport {
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let form = if args.speech.json_output { Form::Json } else { Form::Line };
     let taking = Arc::new(Taking {
-        echo: args.echo,
+        echo: args.echo || args.raw_echo,
+        raw: args.raw_echo,
         output: args.output.as_deref().map(Folder::open).transpose()?,
         limit: args.speech.max_message(),
         // Who sends everything back is asked for speed.
-        told: (!args.echo || args.output.is_some() || args.speech.verbose).then_some(form),
+        told: (!(args.echo || args.raw_echo) || args.output.is_some() || args.speech.verbose).then_some(form),
         count: args.count,
         taken: AtomicU64::new(0),
         refused: AtomicU64::new(0),
@@ -118,7 +124,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
 
 fn serve(args: &ServeArgs, taking: &Arc<Taking>, addresses: &mut Vec<String>) -> Result<(), Failure> {
     let connections = usize::try_from(args.max_connections).unwrap_or(usize::MAX);
-    let options = args.tls.apply(args.speech.options()?)?.max_connections(connections);
+    let mut options = args.tls.apply(args.speech.options()?)?.max_connections(connections);
+    if args.raw_echo {
+        options = options.any_codec();
+    }
     runtime::run(async {
         let mut listening = JoinSet::new();
         for address in &args.listen {

@@ -28,6 +28,8 @@ const STREAMS: usize = 16;
 pub(super) struct Taking {
     /// Whether messages are sent back, and not acknowledged by their digest.
     pub(super) echo: bool,
+    /// Whether they are sent back without being decoded.
+    pub(super) raw: bool,
     /// Where bodies are written.
     pub(super) output: Option<Folder>,
     /// Longest body to hold.
@@ -151,9 +153,13 @@ impl Taking {
     async fn whole(&self, connection: &Connection, message: &mut Message) -> Result<Taken, Refusal> {
         let streamed = message.is_stream();
         let bytes = body::whole(message, self.limit).await?;
-        let ether = body::ether(message, &bytes, connection.dialect());
-        let ether = ether.map_err(|error| Refusal(error.to_string(), Some(error.code())))?;
-        connection.span(message, &ether).in_scope(|| tracing::debug!("message decoded"));
+        let mut ether = None;
+        if !self.raw {
+            let decoded = body::ether(message, &bytes, connection.dialect());
+            let decoded = decoded.map_err(|error| Refusal(error.to_string(), Some(error.code())))?;
+            connection.span(message, &decoded).in_scope(|| tracing::debug!("message decoded"));
+            ether = Some(decoded);
+        }
         let sum = Sum::of(&bytes);
         check(message.tags(), &sum)?;
         let path = match &self.output {
@@ -179,10 +185,10 @@ impl Taking {
         } else {
             connection.reply(message, &receipt(&sum)).await?;
         }
-        let kind = (message.codec() != OCTETS).then(|| ether.kind.clone());
+        let kind = ether.as_ref().filter(|_| message.codec() != OCTETS).map(|ether| ether.kind.clone());
         Ok(Taken {
             kind,
-            tensors: describe::tensors(&ether),
+            tensors: ether.as_ref().map(describe::tensors).unwrap_or_default(),
             ..facts(connection, message, &sum, streamed, path)
         })
     }

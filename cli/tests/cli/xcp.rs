@@ -234,6 +234,17 @@ fn every_dialect_is_spoken() {
 }
 
 #[test]
+fn a_raw_echo_sends_back_what_an_echo_cannot_read() {
+    use strait::xcp::{CodecId, blocking};
+    for (echo, comes_back) in [("--echo", false), ("--raw-echo", true)] {
+        let served = Served::tcp(&[echo]);
+        let mut client = blocking::connect(served.url()).unwrap();
+        let answer = client.request_body(CodecId::JSON, "no JSON at all");
+        assert_eq!(answer.is_ok_and(|answer| answer.body() == "no JSON at all"), comes_back, "{echo}");
+    }
+}
+
+#[test]
 fn messages_carry_tags_channels_and_acknowledgements() {
     let mut served = Served::tcp(&["--json-output", "--count", "2"]);
     let options = ["--text", "a", "--channel", "7", "--tag", "k=v", "--acknowledged", "--timeout", "20s"];

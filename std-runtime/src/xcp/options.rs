@@ -35,6 +35,7 @@ pub(crate) enum KeySource {
 pub struct Options {
     pub(crate) registry: Option<Arc<Registry>>,
     pub(crate) codecs: Vec<CodecId>,
+    pub(crate) any_codec: bool,
     pub(crate) sizes: SizePolicy,
     pub(crate) policy: CodecPolicy,
     pub(crate) knobs: Option<Knobs>,
@@ -97,6 +98,7 @@ impl Options {
         Self {
             registry: None,
             codecs,
+            any_codec: false,
             sizes: SizePolicy::default(),
             policy: CodecPolicy::default(),
             knobs: None,
@@ -142,6 +144,14 @@ impl Options {
     pub fn registry(mut self, registry: Registry) -> Self {
         self.codecs = registry.ids().chain([OCTETS]).collect();
         self.registry = Some(Arc::new(registry));
+        self
+    }
+
+    /// Takes messages of every codec, also of those that nobody offered, and may send them: for programs that pass bodies on
+    /// as they are. The Python implementation's `send_raw_payload` expects that of its server.
+    #[must_use]
+    pub fn any_codec(mut self) -> Self {
+        self.any_codec = true;
         self
     }
 
@@ -395,6 +405,7 @@ impl Options {
         if let Some(level) = self.compress {
             compress::check(level)?;
         }
+        config.any_codec = self.any_codec;
         config.knobs = knobs;
         config.max_frame = self.max_frame;
         config.max_frame_strict = u32::try_from(self.max_message).unwrap_or(u32::MAX).max(self.max_frame);

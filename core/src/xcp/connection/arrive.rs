@@ -120,7 +120,7 @@ where
         if self.more() && !self.config.features.contains(Flags::MORE) {
             return Some(ErrorCode::ERR_CODEC_UNSUPPORTED);
         }
-        if !self.config.codecs.contains(&self.header.codec) {
+        if !self.config.any_codec && !self.config.codecs.contains(&self.header.codec) {
             return Some(ErrorCode::ERR_CODEC_UNSUPPORTED);
         }
         let key = self.header.schema_key.as_ref().filter(|key| key.kind() != KindId::UNSET)?;

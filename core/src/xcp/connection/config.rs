@@ -63,6 +63,8 @@ pub struct Config {
     pub knobs: Knobs,
     /// Codecs it reads, in order of preference.
     pub codecs: Vec<CodecId, 16>,
+    /// Whether it takes and sends messages of every codec, agreed on or not: for those who pass bodies on as they are.
+    pub any_codec: bool,
     /// Longest frame it takes, whole, bytes; told to the peer.
     pub max_frame: u32,
     /// The same for peers of Python's dialect, who do not keep to it.
@@ -109,6 +111,7 @@ impl Config {
             side,
             knobs: Knobs::AUTO,
             codecs: [CodecId::JSON].into_iter().collect(),
+            any_codec: false,
             max_frame: DEFAULT_MAX_FRAME,
             max_frame_strict: 64 << 20,
             max_message: 64 << 20,

@@ -48,7 +48,7 @@ where
     ) -> Result<Begun, SendError> {
         let flags = flags.intersection(Flags::COMP.union(Flags::CRYPT));
         let agreed = self.agreed.as_ref().filter(|_| self.phase == Phase::Open).ok_or(SendError::NotOpen)?;
-        if !agreed.has_codec(message.codec) {
+        if !self.config.any_codec && !agreed.has_codec(message.codec) {
             return Err(SendError::CodecNotAgreed { codec: message.codec });
         }
         let missing = flags.without(agreed.features);
