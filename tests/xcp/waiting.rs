@@ -19,10 +19,10 @@ async fn ends<T>(what: impl Future<Output = T>) -> T {
 
 #[tokio::test]
 async fn a_request_is_late_in_time_though_nothing_else_is_ever_due() {
-    let options = Options::new().keep_alive(None).idle_timeout(None).handshake_timeout(200 * MS);
+    let options = Options::new().keep_alive(None).idle_timeout(None).handshake_timeout(1000 * MS);
     let (_server, client, _silent) = pair(&options).await;
     // Until the clock of the handshake has rung, and no other is set.
-    tokio::time::sleep(400 * MS).await;
+    tokio::time::sleep(2000 * MS).await;
     let late = ends(async { client.request(&Ether::text("?")).timeout(50 * MS).await }).await;
     assert!(matches!(late, Err(RequestError::Timeout { .. })), "{late:?}");
 }
@@ -90,7 +90,7 @@ async fn a_write_that_was_given_up_wrote_nothing() {
 #[tokio::test]
 async fn a_reader_that_pauses_is_not_told_that_its_peer_is_gone() {
     let options = Options::new().stream_over(1000).max_queued(256 << 10);
-    let options = options.keep_alive(None).idle_timeout(Some(200 * MS)).message_timeout(200 * MS);
+    let options = options.keep_alive(None).idle_timeout(Some(1000 * MS)).message_timeout(1000 * MS);
     let mut server = options.listen("tcp://127.0.0.1:0").await.expect("listens");
     let address = server.address().to_string();
     // The writer is patient.
@@ -107,7 +107,7 @@ async fn a_reader_that_pauses_is_not_told_that_its_peer_is_gone() {
     });
     let mut message = accepted.recv().await.expect("a message");
     // Longer than either limit: the socket is full of what is not read.
-    tokio::time::sleep(800 * MS).await;
+    tokio::time::sleep(3000 * MS).await;
     let mut read = 0;
     while let Some(bytes) = message.next_chunk().await.expect("all of it comes") {
         read += bytes.len();
@@ -119,12 +119,48 @@ async fn a_reader_that_pauses_is_not_told_that_its_peer_is_gone() {
 #[test]
 fn a_blocking_client_that_pauses_is_not_told_that_its_server_is_gone() {
     let home = Home::echo(&Options::new().idle_timeout(None));
-    let options = Options::new().keep_alive(None).idle_timeout(Some(100 * MS));
+    let options = Options::new().keep_alive(None).idle_timeout(Some(1000 * MS));
     let mut client = options.connect_blocking(&home.address).expect("connects");
     for _ in 0..2 {
         client.request(&Ether::text("still there?")).expect("is answered");
-        std::thread::sleep(300 * MS);
+        std::thread::sleep(2000 * MS);
     }
+}
+
+#[test]
+fn a_blocking_client_that_looks_often_notices_that_its_server_is_gone() {
+    let home = Home::each(&Options::new(), |connection| async move {
+        // It says nothing, and lives on.
+        let _ = connection.closed().await;
+    });
+    let options = Options::new().keep_alive(None).idle_timeout(Some(500 * MS));
+    let mut client = options.connect_blocking(&home.address).expect("connects");
+    let since = std::time::Instant::now();
+    let gone = loop {
+        assert!(client.recv(20 * MS).is_none());
+        match client.send(&Ether::text("?")) {
+            Err(SendError::Closed { reason }) => break reason,
+            outcome => outcome.map(drop).expect("is sent"),
+        }
+        assert!(since.elapsed() < PATIENCE, "it looks for ever");
+    };
+    assert!(matches!(gone, strait::xcp::CloseReason::Idle { .. }), "{gone:?}");
+}
+
+#[tokio::test]
+async fn streams_that_are_refused_while_they_come_leave_nothing_behind() {
+    let (_server, client, accepted) = pair(&Options::new().stream_over(1000)).await;
+    for _ in 0..300 {
+        let mut writer = client.stream(OCTETS, &[]).await.expect("begins");
+        writer.write(vec![7; 5000]).await.expect("is sent");
+        let message = ends(accepted.recv()).await.expect("a message");
+        accepted.refuse(&message, ErrorCode::ERR_MALFORMED);
+        // The same handle may still be read, and says that no more comes.
+        let mut message = message;
+        while let Ok(Some(_)) = ends(message.next_chunk()).await {}
+        drop(writer);
+    }
+    client.ping().await.expect("the peer is there");
 }
 
 #[test]

@@ -143,8 +143,8 @@ impl Driver {
             moved = true;
             state.made_room();
             state.close_if_done();
-            state.dispatch(now);
         }
+        state.dispatch(now);
         // What was not read because too many refusals waited can be now.
         drained &= !refused_much || state.engine.has_refused_much();
         let high = outlet.queue.is_high();

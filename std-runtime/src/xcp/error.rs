@@ -187,10 +187,9 @@ impl SendError {
             Self::NotSent(NotSent::KindNotAccepted { .. }) => ErrorCode::ERR_KIND_MISMATCH,
             Self::NotSent(NotSent::TooLarge { .. } | NotSent::NoFrame { .. } | NotSent::Header(_))
             | Self::Tags(_) => ErrorCode::ERR_MESSAGE_TOO_LARGE,
-            Self::Encode(_) | Self::NoCodec(_) | Self::NotSent(NotSent::CodecNotAgreed { .. }) => {
-                ErrorCode::ERR_CODEC_UNSUPPORTED
-            }
-            _ => ErrorCode::ERR_BUSY,
+            // The same again may be answered.
+            Self::NotSent(NotSent::Busy { .. }) => ErrorCode::ERR_BUSY,
+            _ => ErrorCode::ERR_CODEC_UNSUPPORTED,
         }
     }
 }

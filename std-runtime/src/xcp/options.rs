@@ -278,7 +278,8 @@ impl Options {
         self
     }
 
-    /// After how long a silent peer counts as gone; 60 s by default, `None` for never.
+    /// After how long a silent peer counts as gone; 60 s by default, `None` for never. A peer of Python's dialect never does: it
+    /// says nothing until it has an answer.
     #[must_use]
     pub fn idle_timeout(mut self, after: Option<Duration>) -> Self {
         self.idle_timeout = after;

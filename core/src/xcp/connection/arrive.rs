@@ -113,6 +113,9 @@ where
         if sealed != self.seals() && !self.dialect.is_strict() {
             return Some(ErrorCode::ERR_AUTHENTICATION_FAILED);
         }
+        if sealed && self.header.channel == 0 {
+            return Some(ErrorCode::ERR_MALFORMED);
+        }
         if self.flags.contains(Flags::COMP) && !agreed.features.contains(Flags::COMP) {
             return Some(ErrorCode::ERR_CODEC_UNSUPPORTED);
         }

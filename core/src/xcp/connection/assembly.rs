@@ -211,6 +211,13 @@ impl<const N: usize> Assemblies<N> {
         }
     }
 
+    /// Every message has so much longer.
+    pub(super) fn shift(&mut self, pause: Duration) {
+        for entry in &mut self.entries {
+            entry.expires = entry.expires.saturating_add(pause);
+        }
+    }
+
     /// When the next message will have waited too long.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         self.entries.iter().filter(|entry| !entry.refused).map(|entry| entry.expires).min()

@@ -24,7 +24,7 @@ pub struct SealedFrame<'h> {
 /// are split.
 ///
 /// Control frames are numbered when they are sent, on channel 0, and messages when they begin: so that numbers of a channel
-/// rise there are no sealed messages on channel 0.
+/// rise there are no sealed messages on channel 0, in neither direction.
 pub trait Protection {
     /// Whether control frames are sealed, both ways. HELLO and its answer never are.
     fn is_on(&self) -> bool;

@@ -154,6 +154,15 @@ where
         }
     }
 
+    /// For so long nobody looked at what came, or at the time: what was waited for meanwhile has that much longer.
+    pub fn paused(&mut self, pause: Duration) {
+        if self.phase == Phase::Open {
+            let later = |at: Instant| at.saturating_add(pause);
+            (self.last_received, self.asked) = (self.last_received.map(later), self.asked.map(later));
+            self.assemblies.shift(pause);
+        }
+    }
+
     /// When the peer is asked whether it is there. Python's client would take the question for an answer.
     fn next_question(&self) -> Option<Instant> {
         if self.asked.is_some() || (self.dialect.is_strict() && self.config.side == super::Side::Server) {

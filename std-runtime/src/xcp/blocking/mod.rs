@@ -87,6 +87,8 @@ pub struct Client {
     reason: Option<CloseReason>,
     /// When the socket last took bytes.
     written: Instant,
+    /// When bytes were last moved.
+    pumped: CoreInstant,
 }
 
 impl Client {
@@ -107,6 +109,7 @@ impl Client {
             connected: false,
             reason: None,
             written: Instant::now(),
+            pumped: CoreInstant::from_nanos(0),
         };
         // The handshake has a time-out of its own.
         while !client.connected && client.reason.is_none() {
@@ -314,7 +317,8 @@ impl Client {
     /// Nothing was read since the last call: that is not the peer's silence.
     fn resume(&mut self) {
         let now = self.now();
-        self.engine.not_reading(now);
+        self.engine.paused(now.saturating_since(self.pumped));
+        self.pumped = now;
     }
 
     /// Moves bytes both ways for a short while; `wait` for some of the peer's.
@@ -325,6 +329,7 @@ impl Client {
             let now = self.now();
             self.engine.handle_eof(now);
         }
+        self.pumped = self.now();
         while let Some(delivery) = self.engine.poll_delivery() {
             match delivery {
                 Delivery::Connected => self.connected = true,

@@ -23,40 +23,42 @@ impl Store {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Memory for `len` bytes, and no more than twice as many; its bytes are old ones.
-    fn take(&self, len: usize) -> Option<Vec<u8>> {
+    /// Memory for `len` bytes, and not for more than `most`; its bytes are old ones.
+    fn take(&self, len: usize, most: usize) -> Option<Vec<u8>> {
         if len < LONG {
             return None;
         }
         let mut kept = self.kept();
-        let fits = |memory: &Vec<u8>| (len..=len.saturating_mul(2)).contains(&memory.capacity());
+        let fits = |memory: &Vec<u8>| (len..=most).contains(&memory.capacity());
         // The last is the warmest.
         let at = kept.iter().rposition(fits)?;
-        Some(kept.swap_remove(at))
+        Some(kept.remove(at))
     }
 
     fn give(&self, memory: Vec<u8>) {
-        if memory.capacity() < LONG {
+        if !(LONG..=KEPT).contains(&memory.capacity()) {
             return;
         }
         let mut kept = self.kept();
-        let held: usize = kept.iter().map(Vec::capacity).sum();
-        if memory.capacity() <= KEPT.saturating_sub(held) {
-            kept.push(memory);
+        // Those that were of no use for longest make room.
+        let mut held: usize = kept.iter().map(Vec::capacity).sum();
+        while memory.capacity() > KEPT.saturating_sub(held) && !kept.is_empty() {
+            held -= kept.remove(0).capacity();
         }
+        kept.push(memory);
     }
 }
 
 /// Memory for `len` bytes that was kept, empty; without memory if none fits.
 pub(super) fn memory(len: usize) -> Vec<u8> {
-    let mut memory = STORE.take(len).unwrap_or_default();
+    let mut memory = STORE.take(len, len.saturating_mul(2)).unwrap_or_default();
     memory.clear();
     memory
 }
 
 /// These bytes, to be shared. Once nobody has them any more their memory is kept.
 pub(super) fn share(bytes: Vec<u8>) -> Bytes {
-    Buffer { len: bytes.len(), memory: bytes }.freeze()
+    Buffer { len: bytes.len(), memory: bytes, exact: true }.freeze()
 }
 
 /// Bytes that come one after the other, and room for more.
@@ -65,14 +67,21 @@ pub(crate) struct Buffer {
     /// Behind the buffer's own bytes it has old ones, to be written over.
     memory: Vec<u8>,
     len: usize,
+    /// It holds one frame of several, and grows no further.
+    exact: bool,
 }
 
 impl Buffer {
     /// Room for `expected` bytes if so many are kept, and for `most` of them at the most otherwise.
     pub(super) fn new(expected: usize, most: usize) -> Self {
         let fresh = || Vec::with_capacity(expected.min(most));
-        let memory = STORE.take(expected).unwrap_or_else(fresh);
-        Self { memory, len: 0 }
+        let memory = STORE.take(expected, expected.saturating_mul(2)).unwrap_or_else(fresh);
+        Self { memory, len: 0, exact: false }
+    }
+
+    /// One for a frame of a message that is read as it comes: what it holds counts, so it holds little more.
+    pub(super) fn of_frame() -> Self {
+        Self { memory: Vec::new(), len: 0, exact: true }
     }
 
     /// Makes room for `more` bytes: for twice as many as there were at least, and a few more for the end of a message whose
@@ -82,9 +91,14 @@ impl Buffer {
         if needed <= room {
             return;
         }
-        let spare = if needed < LONG { 0 } else { LONG };
-        let wanted = needed.saturating_add(spare).max(room.saturating_mul(2));
-        let mut memory = STORE.take(wanted).unwrap_or_else(|| Vec::with_capacity(wanted));
+        let (wanted, most) = if self.exact {
+            (needed, needed.saturating_add(needed / 4))
+        } else {
+            let spare = if needed < LONG { 0 } else { LONG };
+            let wanted = needed.saturating_add(spare).max(room.saturating_mul(2));
+            (wanted, wanted.saturating_mul(2))
+        };
+        let mut memory = STORE.take(wanted, most).unwrap_or_else(|| Vec::with_capacity(wanted));
         put(&mut memory, 0, self);
         STORE.give(std::mem::replace(&mut self.memory, memory));
     }
@@ -174,20 +188,28 @@ mod tests {
             store.give(vec![7; 1 << 20]);
         }
         assert_eq!(store.kept().len(), KEPT >> 20);
-        assert_eq!(store.take(2 << 20), None);
-        assert_eq!(store.take((1 << 19) - 1), None);
-        assert_eq!(store.take(1 << 19).unwrap().capacity(), 1 << 20);
-        assert_eq!(store.take(1 << 20).unwrap().capacity(), 1 << 20);
+        assert_eq!(store.take(2 << 20, 4 << 20), None);
+        assert_eq!(store.take(1 << 19, (1 << 20) - 1), None);
+        assert_eq!(store.take(1 << 19, 1 << 20).unwrap().capacity(), 1 << 20);
+        assert_eq!(store.take(1 << 20, 1 << 20).unwrap().capacity(), 1 << 20);
         assert_eq!(store.kept().len(), (KEPT >> 20) - 2);
+        // Others make room for what is used now.
+        store.give(vec![7; 3 << 20]);
+        store.give(vec![7; 3 << 20]);
+        assert_eq!(store.take(3 << 20, 3 << 20).unwrap().capacity(), 3 << 20);
+        store.give(vec![7; KEPT + 1]);
+        assert!(store.take(3 << 20, 3 << 20).is_some());
+        assert!(store.take(3 << 20, 3 << 20).is_none());
     }
 
     proptest! {
         #[test]
         fn a_buffer_has_the_bytes_it_was_given(
             old in prop::option::of(0..300_usize),
+            exact in any::<bool>(),
             steps in prop::collection::vec((any::<bool>(), 0..100_usize, 0..100_usize), 0..20),
         ) {
-            let mut buffer = Buffer::new(0, 0);
+            let mut buffer = if exact { Buffer::of_frame() } else { Buffer::new(0, 0) };
             if let Some(old) = old {
                 buffer.memory = vec![0xAA; old];
             }

@@ -121,7 +121,7 @@ impl Engine {
         }
         let Some(inbound) = self.inbound.get_mut(&message) else { return };
         if let Some(pipe) = &inbound.stream {
-            let data = std::mem::take(&mut inbound.data).freeze();
+            let data = std::mem::replace(&mut inbound.data, Buffer::of_frame()).freeze();
             self.core.consumed(message, super::len(data.len()));
             pipe.push(data);
             if complete {
@@ -191,6 +191,8 @@ impl Engine {
                     return self.deliver_stream(inbound.header, true, pipe);
                 }
                 Err(error) => {
+                    // What it would have taken is for others.
+                    drop(buffer::share(unpacked));
                     tracing::info!(id = message.msg_id, %error, "a message cannot be unpacked");
                     return self.refuse(now, message, code_of(&error));
                 }

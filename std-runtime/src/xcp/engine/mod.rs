@@ -259,6 +259,11 @@ impl Engine {
         self.core.not_reading(now);
     }
 
+    /// For so long nobody read, or looked at the time.
+    pub(crate) fn paused(&mut self, pause: Duration) {
+        self.core.paused(pause);
+    }
+
     /// Nothing more will come: messages that are unfinished stay so.
     pub(crate) fn give_up_unfinished(&mut self) {
         for (_, inbound) in self.inbound.drain() {

@@ -102,6 +102,12 @@ impl Engine {
             && let Some((message, code)) = self.refusals.pop_front()
         {
             self.core.decline(now, message, code);
+            // Of one that is read as it comes nothing more is told.
+            if message.msg_id != 0
+                && let Some(inbound) = self.inbound.remove(&message)
+            {
+                inbound.fail(code);
+            }
         }
     }
 

@@ -222,6 +222,9 @@ fn channel_0_carries_no_sealed_messages() {
     let mut pair = pair();
     let header = FrameHeader::new(MsgType::DATA, 0, 0);
     assert_eq!(pair.client.try_send(&header, Flags::CRYPT, b"!"), Err(SendError::ControlChannel));
+    let (message, code) = (MessageKey { channel: 0, msg_id: 9 }, ErrorCode::ERR_MALFORMED);
+    pair.server.receive(pair.now, &data(0, 9, Flags::CRYPT, b"sealed elsewhere"));
+    assert_eq!(pair.server.take_events(), [Event::Refused { message, code }]);
 }
 
 #[test]

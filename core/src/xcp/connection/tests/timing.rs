@@ -56,6 +56,25 @@ fn whoever_does_not_read_by_choice_takes_nothing_for_late() {
 }
 
 #[test]
+fn a_pause_of_ours_is_not_the_peer_s_and_no_more_than_that() {
+    let mut server = opened(config(Side::Server));
+    server.receive(NOW, &data(1, 2, Flags::MORE, b"begun"));
+    server.connection.paused(SECOND * 100);
+    server.handle_timeout(after(119));
+    assert_eq!((server.closed(), server.transmit(after(119))), (None, Vec::new()));
+    server.handle_timeout(after(120));
+    assert_eq!(of_type(&frames(Dialect::SPEC, &server.transmit(after(120))), MsgType::PING).len(), 1);
+    // Many short ones add up to what they are.
+    for _ in 0..10 {
+        server.connection.paused(SECOND);
+    }
+    server.handle_timeout(after(169));
+    assert_eq!(server.closed(), None);
+    server.handle_timeout(after(170));
+    assert!(matches!(server.closed(), Some(CloseReason::Idle { .. })));
+}
+
+#[test]
 fn bytes_that_come_in_time_do_not_prolong_a_handshake() {
     let mut server = End::new(config(Side::Server), Plain, NOW);
     server.receive(after(9), &[0x10]);
