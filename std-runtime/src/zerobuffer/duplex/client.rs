@@ -22,8 +22,9 @@ use crate::zerobuffer::{
 const SLICE: Duration = Duration::from_millis(100);
 /// Between two tries while every place for responses is held.
 const HOLDING: Duration = Duration::from_millis(1);
-/// How long a server may take to remove what a dead client left; it holds the name meanwhile.
-const CLEARING: Duration = Duration::from_secs(1);
+/// How long a server may take to remove what a dead client left; it holds the name meanwhile. On a machine with much else
+/// to do a second was too short once.
+const CLEARING: Duration = Duration::from_secs(10);
 /// How long the server may take at least for what the last client left.
 const SETTLING: Duration = Duration::from_secs(1);
 
