@@ -6,7 +6,7 @@
 //! # What is copied
 //!
 //! Nothing between user memory and the ring, if the writer fills [`Writer::reserve`] and the reader reads
-//! [`Reader::recv`] in place. [`Writer::send`] and [`Reader::recv_into`] copy once; [`Stream`](Reader::into_stream)
+//! [`Reader::recv`] in place. [`Writer::send`] and [`Reader::recv_into`] copy once; `Reader::into_stream`
 //! items are copies.
 //!
 //! # Trust
