@@ -82,6 +82,19 @@ async fn a_message_that_is_read_as_it_comes_is_no_ether_before_it_is_whole() {
     assert_eq!(message.ether().expect("an ether").attachments.len(), 1);
 }
 
+#[test]
+fn a_stream_that_unpacks_to_too_much_is_refused_as_too_long() {
+    let options = Options::new().stream_over(1000).max_message_len(200_000).max_stream_len(100_000);
+    let home = Home::echo(&options);
+    let mut raw = Raw::ready(&home.address);
+    let bomb = crate::hostile::bomb(64 << 20);
+    let (front, back) = bomb.split_at(1500);
+    raw.send(&data(1, 2), Flags::COMP.union(Flags::MORE), front);
+    raw.send(&data(1, 2), Flags::COMP, back);
+    assert_eq!(raw.next().nack(), (2, ErrorCode::ERR_MESSAGE_TOO_LARGE));
+    home.serves();
+}
+
 #[tokio::test]
 async fn a_stream_that_nobody_reads_stops_its_writer_and_is_whole_later() {
     const LEN: usize = 200 << 20;

@@ -2,8 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use strait::codec::{DecodeContext, DecodeError, DecodeLimits, Registry};
-use strait::xcp::decompress::DecompressError;
-use strait::xcp::{BodyError, CodecId, Dialect, ErrorCode, Ether, Message};
+use strait::xcp::{BodyError, CodecId, Dialect, Ether, Message};
 
 /// All of a body of at most `limit` bytes.
 ///
@@ -33,18 +32,6 @@ pub(super) fn ether(message: &Message, body: &Bytes, dialect: Dialect) -> Result
     }
     let limits = DecodeLimits { body: body.len(), ..DecodeLimits::default() };
     Registry::for_dialect(dialect).decode(message.codec(), body, &DecodeContext::of(message.header(), limits))
-}
-
-/// What the peer is told whose message did not come whole; `None` if it knows, or is gone.
-pub(super) fn code_of(error: &BodyError) -> Option<ErrorCode> {
-    match error {
-        BodyError::TooLarge { .. }
-        | BodyError::Unpack(DecompressError::TooLong { .. } | DecompressError::Window { .. }) => {
-            Some(ErrorCode::ERR_MESSAGE_TOO_LARGE)
-        }
-        BodyError::Unpack(_) => Some(ErrorCode::ERR_MALFORMED),
-        _ => None,
-    }
 }
 
 /// Whether bodies of this codec are one tensor.

@@ -75,16 +75,13 @@ struct Refusal(String, Option<ErrorCode>);
 
 impl From<BodyError> for Refusal {
     fn from(error: BodyError) -> Self {
-        Self(error.to_string(), body::code_of(&error))
+        Self(error.to_string(), error.code())
     }
 }
 
 impl From<SendError> for Refusal {
     fn from(error: SendError) -> Self {
-        let code = match error {
-            SendError::NoCodec(_) | SendError::Encode(_) => ErrorCode::ERR_CODEC_UNSUPPORTED,
-            _ => ErrorCode::ERR_MESSAGE_TOO_LARGE,
-        };
+        let code = error.code();
         let gone = matches!(error, SendError::Closed { .. } | SendError::Refused | SendError::Nack { .. });
         Self(format!("the answer was not sent: {error}"), (!gone).then_some(code))
     }

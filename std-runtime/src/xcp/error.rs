@@ -181,8 +181,8 @@ pub enum RequestError {
 }
 
 impl SendError {
-    /// What the peer is told whose request this should have answered.
-    pub(crate) const fn code(&self) -> ErrorCode {
+    /// What a peer should be told whose request this message should have answered.
+    pub const fn code(&self) -> ErrorCode {
         match self {
             Self::NotSent(NotSent::KindNotAccepted { .. }) => ErrorCode::ERR_KIND_MISMATCH,
             Self::NotSent(NotSent::TooLarge { .. } | NotSent::NoFrame { .. } | NotSent::Header(_))
@@ -195,11 +195,11 @@ impl SendError {
 }
 
 impl BodyError {
-    /// What the peer is told whose message it is; `None` if it was told, or is gone.
-    pub(crate) const fn code(&self) -> Option<ErrorCode> {
+    /// What a peer should be told whose message this is; `None` if it was told, or is gone.
+    pub const fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::TooLarge { .. } => Some(ErrorCode::ERR_MESSAGE_TOO_LARGE),
-            Self::Unpack(_) => Some(ErrorCode::ERR_MALFORMED),
+            Self::Unpack(error) => Some(error.code()),
             Self::Refused { .. } | Self::Closed => None,
         }
     }

@@ -1,5 +1,7 @@
 //! Why is a peer's compressed message not taken?
 
+use strait_core::xcp::ErrorCode;
+
 /// Why bytes are no compressed message, or not one that is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -74,4 +76,14 @@ pub enum DecompressError {
         /// The library's words.
         why: &'static str,
     },
+}
+
+impl DecompressError {
+    /// What a peer should be told whose message it is.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::TooLong { .. } | Self::Window { .. } => ErrorCode::ERR_MESSAGE_TOO_LARGE,
+            _ => ErrorCode::ERR_MALFORMED,
+        }
+    }
 }

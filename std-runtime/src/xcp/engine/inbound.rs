@@ -194,7 +194,7 @@ impl Engine {
                     // What it would have taken is for others.
                     drop(buffer::share(unpacked));
                     tracing::info!(id = message.msg_id, %error, "a message cannot be unpacked");
-                    return self.refuse(now, message, code_of(&error));
+                    return self.refuse(now, message, error.code());
                 }
             }
         } else {
@@ -236,14 +236,6 @@ impl Engine {
         if let Some(inbound) = self.inbound.get_mut(&direct.message) {
             inbound.data = direct.data;
         }
-    }
-}
-
-/// What a peer is told whose message cannot be unpacked.
-fn code_of(error: &DecompressError) -> ErrorCode {
-    match error {
-        DecompressError::TooLong { .. } | DecompressError::Window { .. } => ErrorCode::ERR_MESSAGE_TOO_LARGE,
-        _ => ErrorCode::ERR_MALFORMED,
     }
 }
 
