@@ -82,6 +82,8 @@ pub(super) struct State {
     room_made: bool,
     changed: bool,
     side: Side,
+    /// When it was last asked whether more may be read.
+    looked: Instant,
 }
 
 #[derive(Debug)]
@@ -126,6 +128,7 @@ impl Shared {
             room_made: false,
             changed: false,
             side,
+            looked: Instant::from_nanos(0),
         };
         let shared = Self {
             state: Mutex::new(state),
@@ -271,8 +274,10 @@ impl State {
         let full = self.queued >= self.engine.options().max_queued;
         self.engine.set_busy(full && !self.listening);
         let may = self.engine.may_read(Some(driver)) && !(full && self.listening);
+        // What is not read by choice is not the peer's silence.
+        let since = std::mem::replace(&mut self.looked, now);
         if !may {
-            self.engine.not_reading(now);
+            self.engine.paused(now.saturating_since(since));
         }
         may
     }

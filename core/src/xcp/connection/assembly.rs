@@ -203,14 +203,6 @@ impl<const N: usize> Assemblies<N> {
         }
     }
 
-    /// No message has waited so far.
-    pub(super) fn postpone(&mut self, now: Instant) {
-        let expires = now.saturating_add(self.bounds.age);
-        for entry in self.entries.iter_mut().filter(|entry| !entry.refused) {
-            entry.expires = expires;
-        }
-    }
-
     /// Every message has so much longer.
     pub(super) fn shift(&mut self, pause: Duration) {
         for entry in &mut self.entries {

@@ -144,17 +144,8 @@ where
         Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX))
     }
 
-    /// Nothing is read for now, by choice: what the peer sends meanwhile is not known, and nothing that is missing counts
-    /// as late. Call it whenever bytes may be there that are left where they are, before
-    /// [`handle_timeout`](Self::handle_timeout).
-    pub fn not_reading(&mut self, now: Instant) {
-        if self.phase == Phase::Open {
-            (self.last_received, self.asked) = (Some(now), None);
-            self.assemblies.postpone(now);
-        }
-    }
-
-    /// For so long nobody looked at what came, or at the time: what was waited for meanwhile has that much longer.
+    /// For so long nothing was read by choice, or nobody looked: what was waited for meanwhile has that much longer. Call it
+    /// before [`handle_timeout`](Self::handle_timeout).
     pub fn paused(&mut self, pause: Duration) {
         if self.phase == Phase::Open {
             let later = |at: Instant| at.saturating_add(pause);

@@ -254,11 +254,6 @@ impl Engine {
         self.refusals.len() >= REFUSALS
     }
 
-    /// Nothing is read for now, by choice.
-    pub(crate) fn not_reading(&mut self, now: Instant) {
-        self.core.not_reading(now);
-    }
-
     /// For so long nobody read, or looked at the time.
     pub(crate) fn paused(&mut self, pause: Duration) {
         self.core.paused(pause);

@@ -44,7 +44,7 @@ fn whoever_does_not_read_by_choice_takes_nothing_for_late() {
     let mut server = opened(config(Side::Server));
     server.receive(NOW, &data(1, 2, Flags::MORE, b"begun"));
     for seconds in (10..300).step_by(10) {
-        server.connection.not_reading(after(seconds));
+        server.connection.paused(SECOND * 10);
         server.handle_timeout(after(seconds));
         assert_eq!((server.closed(), server.transmit(after(seconds))), (None, Vec::new()));
     }
