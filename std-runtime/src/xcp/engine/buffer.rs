@@ -67,7 +67,7 @@ pub(crate) struct Buffer {
     /// Behind the buffer's own bytes it has old ones, to be written over.
     memory: Vec<u8>,
     len: usize,
-    /// It holds one frame of several, and grows no further.
+    /// It holds one frame of several, and grows to what is needed and no further.
     exact: bool,
 }
 
