@@ -64,6 +64,7 @@ impl Options {
             }
             #[cfg(unix)]
             Address::Unix { path } => {
+                super::socket_file::check(path)?;
                 let stream = tokio::net::UnixStream::connect(path).await.map_err(io)?;
                 Ok((Transport::Unix(stream), None))
             }

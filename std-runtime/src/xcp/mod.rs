@@ -50,6 +50,8 @@ pub mod seal;
 mod sending;
 mod server;
 mod shared;
+#[cfg(unix)]
+mod socket_file;
 mod stream;
 #[cfg(feature = "xcp-tls")]
 pub mod tls;

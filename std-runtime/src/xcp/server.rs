@@ -1,7 +1,6 @@
 //! Listening for clients.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use strait_core::xcp::ErrorCode;
@@ -18,7 +17,13 @@ use super::connection::Connection;
 use super::error::{BadOption, ConnectError};
 use super::message::Message;
 use super::options::Options;
+#[cfg(unix)]
+use super::socket_file::{self, SocketFile};
 use super::transport::Transport;
+
+/// There are none.
+#[cfg(not(unix))]
+type SocketFile = std::convert::Infallible;
 
 /// Requests of one connection that are answered at once.
 const AT_ONCE: usize = 64;
@@ -46,15 +51,20 @@ pub struct Server {
     ready: mpsc::Receiver<Connection>,
     acceptor: JoinHandle<()>,
     /// Removed with the server.
-    socket: Option<PathBuf>,
+    _socket: Option<SocketFile>,
 }
 
 impl Options {
     /// Listens: `tcp://host:port`, `tls://host:port`, `unix:///path`. Port 0 is chosen by the system:
-    /// [`Server::address`] has the real one. A Unix socket whose server is gone is replaced.
+    /// [`Server::address`] has the real one.
+    ///
+    /// Beside a Unix socket, whose path has 107 bytes at most, stands its lock, `PATH.xcp-lock`. Both go with the server, if
+    /// it is dropped by the process that made it. What stands at `PATH` already is left alone, unless it is the socket of a
+    /// server that is proved to be dead: its lock is free, and says that it is of this very socket.
     ///
     /// # Errors
-    /// [`ConnectError`].
+    /// [`ConnectError`]; of these [`ConnectError::Io`] with [`AddrInUse`](std::io::ErrorKind::AddrInUse) says what stands at
+    /// the path and why it was not replaced.
     pub async fn listen(&self, address: &str) -> Result<Server, ConnectError> {
         let mut address: Address = address.parse()?;
         // What cannot be is said now and not to each client.
@@ -69,9 +79,13 @@ impl Options {
             }
             #[cfg(unix)]
             Address::Unix { path } => {
-                let path = path.clone();
-                let listener = listen_unix(&path).map_err(io(&address))?;
-                (Listener::Unix(listener), Some(path))
+                socket_file::check(path)?;
+                let bound = SocketFile::bind(path).and_then(|(listener, file)| {
+                    listener.set_nonblocking(true)?;
+                    Ok((tokio::net::UnixListener::from_std(listener)?, file))
+                });
+                let (listener, file) = bound.map_err(io(&address))?;
+                (Listener::Unix(listener), Some(file))
             }
             #[cfg(not(unix))]
             Address::Unix { .. } => unreachable!("refused above"),
@@ -88,24 +102,7 @@ impl Options {
         let accepting = Accepting::new(self.clone(), &address)?;
         let (sender, ready) = mpsc::channel(READY);
         let acceptor = tokio::spawn(accepting.run(listener, sender));
-        Ok(Server { address, ready, acceptor, socket })
-    }
-}
-
-/// Binds a Unix socket, in place of one that nobody listens on any more.
-#[cfg(unix)]
-fn listen_unix(path: &std::path::Path) -> std::io::Result<tokio::net::UnixListener> {
-    match tokio::net::UnixListener::bind(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            match std::os::unix::net::UnixStream::connect(path) {
-                Err(refused) if refused.kind() == std::io::ErrorKind::ConnectionRefused => {
-                    std::fs::remove_file(path)?;
-                    tokio::net::UnixListener::bind(path)
-                }
-                _ => Err(error),
-            }
-        }
-        outcome => outcome,
+        Ok(Server { address, ready, acceptor, _socket: socket })
     }
 }
 
@@ -245,10 +242,6 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.acceptor.abort();
-        if let Some(socket) = &self.socket {
-            // It may be gone, or somebody else's by now; there is nobody to tell.
-            let _ = std::fs::remove_file(socket);
-        }
     }
 }
 

@@ -88,6 +88,7 @@ impl Socket {
             }
             #[cfg(unix)]
             Address::Unix { path } => {
+                super::super::socket_file::check(path)?;
                 let stream = dial_unix(path, options.handshake_timeout).map_err(io)?;
                 stream.set_read_timeout(Some(SLICE)).map_err(io)?;
                 stream.set_write_timeout(Some(SLICE)).map_err(io)?;
