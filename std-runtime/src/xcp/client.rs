@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use strait_core::time::Instant as CoreInstant;
 use strait_core::xcp::Dialect;
 use strait_core::xcp::connection::{CloseReason, Knobs, Side};
-use tokio::net::TcpStream;
 use tracing::Instrument as _;
 
 use super::address::Address;
 use super::connection::Connection;
+use super::dial;
 use super::driver::Driver;
 use super::engine::Engine;
 use super::error::{BadOption, ConnectError};
@@ -49,23 +49,30 @@ impl Options {
     }
 
     async fn connect_as(&self, address: &Address, knobs: Knobs) -> Result<Connection, ConnectError> {
-        let (transport, exported) = within(self.handshake_timeout, address, self.dial(address)).await?;
+        let after = self.handshake_timeout;
+        // One for all of it: what was tried until then is told.
+        let deadline = dial::deadline_of(after);
+        let dialled = tokio::time::timeout_at(deadline, self.dial(address, (after, deadline))).await;
+        let late = ConnectError::Timeout { address: address.to_string(), after };
+        let (transport, exported) = dialled.unwrap_or(Err(late))?;
         let peer = address.to_string();
         establish(self, Side::Client, knobs, transport, exported, peer).await
     }
 
-    async fn dial(&self, address: &Address) -> Result<(Transport, Exported), ConnectError> {
+    async fn dial(
+        &self,
+        address: &Address,
+        time: (Duration, tokio::time::Instant),
+    ) -> Result<(Transport, Exported), ConnectError> {
         let io = |source| ConnectError::Io { address: address.to_string(), source };
         match address {
             Address::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(io)?;
-                stream.set_nodelay(true).map_err(io)?;
-                Ok((Transport::Tcp(stream), None))
+                Ok((Transport::Tcp(dial::dial(address, (host, *port), time).await?), None))
             }
             #[cfg(unix)]
             Address::Unix { path } => {
                 super::socket_file::check(path)?;
-                let stream = tokio::net::UnixStream::connect(path).await.map_err(io)?;
+                let stream = dial_unix(path).await.map_err(io)?;
                 Ok((Transport::Unix(stream), None))
             }
             #[cfg(not(unix))]
@@ -75,8 +82,7 @@ impl Options {
                 let tls = self.tls_client.as_ref().ok_or(BadOption::TlsNotSet)?;
                 let connector = tls.connector()?;
                 let name = tls.server_name()?;
-                let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(io)?;
-                stream.set_nodelay(true).map_err(io)?;
+                let stream = dial::dial(address, (host, *port), time).await?;
                 let stream = connector.connect(name, stream).await.map_err(io)?;
                 let exported = super::tls::exporter(stream.get_ref().1)?;
                 Ok((Transport::Tls(Box::new(stream.into())), Some(Arc::new(exported))))
@@ -85,6 +91,18 @@ impl Options {
             Address::Tls { .. } => {
                 Err(BadOption::NotHere { what: "TLS sockets without the feature xcp-tls" }.into())
             }
+        }
+    }
+}
+
+/// Connects to a Unix socket, as soon as its backlog has room: no poll tells of that.
+#[cfg(unix)]
+async fn dial_unix(path: &std::path::Path) -> std::io::Result<tokio::net::UnixStream> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    loop {
+        match tokio::net::UnixStream::connect(path).await {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => tokio::time::sleep(PAUSE).await,
+            outcome => return outcome,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Why connecting, listening, sending or asking failed.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use strait_core::xcp::ErrorCode;
@@ -80,6 +81,14 @@ pub enum ConnectError {
         /// What the system said.
         source: io::Error,
     },
+    /// The server's host has several addresses, and none can be reached in time.
+    #[error("{address}: {}", tried.iter().map(Attempt::to_string).collect::<Vec<_>>().join("; "))]
+    Unreachable {
+        /// Where.
+        address: String,
+        /// What became of each of its addresses, in the order in which they were tried.
+        tried: Vec<Attempt>,
+    },
     /// The handshake came to nothing.
     #[error("handshake with {address}: {reason}")]
     Handshake {
@@ -96,6 +105,17 @@ pub enum ConnectError {
         /// How long it was waited for.
         after: Duration,
     },
+}
+
+/// Why one address of a host was not connected to.
+#[derive(Debug, thiserror::Error)]
+#[error("{address}: {source}")]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The address.
+    pub address: SocketAddr,
+    /// What the system said; [`TimedOut`](io::ErrorKind::TimedOut) if nothing came before the time was over.
+    pub source: io::Error,
 }
 
 /// Why a message was not sent, or not acknowledged.

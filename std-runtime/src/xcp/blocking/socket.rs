@@ -1,7 +1,7 @@
 //! Sockets of `std` that are given a short while for each call, and connecting within a time limit.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::super::address::Address;
 use super::super::client::Exported;
+use super::super::dial;
 use super::super::error::{BadOption, ConnectError};
 use super::super::options::Options;
 
@@ -81,10 +82,11 @@ macro_rules! each {
 
 impl Socket {
     pub(super) fn dial(options: &Options, address: &Address) -> Result<(Self, Exported), ConnectError> {
+        #[cfg(unix)]
         let io = |source| ConnectError::Io { address: address.to_string(), source };
         match address {
             Address::Tcp { host, port } => {
-                Ok((Self::Tcp(dial_tcp(host, *port, options.handshake_timeout).map_err(io)?), None))
+                Ok((Self::Tcp(dial_tcp(address, host, *port, options.handshake_timeout)?), None))
             }
             #[cfg(unix)]
             Address::Unix { path } => {
@@ -99,8 +101,9 @@ impl Socket {
             #[cfg(feature = "xcp-tls")]
             Address::Tls { host, port } => {
                 let tls = options.tls_client.as_ref().ok_or(BadOption::TlsNotSet)?;
-                let stream = dial_tcp(host, *port, options.handshake_timeout).map_err(io)?;
-                let stream = Timed { stream, since: Instant::now(), limit: options.handshake_timeout };
+                let since = Instant::now();
+                let stream = dial_tcp(address, host, *port, options.handshake_timeout)?;
+                let stream = Timed { stream, since, limit: options.handshake_timeout };
                 let rustls::StreamOwned { conn, sock } =
                     super::super::tls::connect(tls.config()?, tls.server_name()?, stream)?;
                 let exported = super::super::tls::exporter(&conn)?;
@@ -153,20 +156,11 @@ fn dial_unix(path: &std::path::Path, timeout: Duration) -> io::Result<UnixStream
     Ok(std::os::fd::OwnedFd::from(socket).into())
 }
 
-fn dial_tcp(host: &str, port: u16, timeout: Duration) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, timeout) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(SLICE))?;
-                stream.set_write_timeout(Some(SLICE))?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+fn dial_tcp(address: &Address, host: &str, port: u16, timeout: Duration) -> Result<TcpStream, ConnectError> {
+    let stream = dial::dial_blocking(address, (host, port), timeout)?;
+    let prepared = stream.set_read_timeout(Some(SLICE)).and_then(|()| stream.set_write_timeout(Some(SLICE)));
+    prepared.map_err(|source| ConnectError::Io { address: address.to_string(), source })?;
+    Ok(stream)
 }
 
 /// Whether there is nothing more to do about it.
