@@ -57,6 +57,7 @@ mod stream;
 #[cfg(feature = "xcp-tls")]
 pub mod tls;
 mod transport;
+mod trouble;
 mod unpack;
 mod zstd_frame;
 

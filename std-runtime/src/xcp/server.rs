@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use strait_core::xcp::ErrorCode;
 use strait_core::xcp::connection::{Knobs, Side};
@@ -20,6 +21,7 @@ use super::options::Options;
 #[cfg(unix)]
 use super::socket_file::{self, SocketFile};
 use super::transport::Transport;
+use super::trouble::{QUIET, Trouble, is_of_one};
 
 /// There are none.
 #[cfg(not(unix))]
@@ -139,14 +141,35 @@ impl Accepting {
 
     async fn run(self, listener: Listener, ready: mpsc::Sender<Connection>) {
         let accepting = Arc::new(self);
+        let mut trouble: Option<Trouble> = None;
         loop {
             let Ok(permit) = accepting.permits.clone().acquire_owned().await else { return };
-            let (transport, peer) = match accept(&listener).await {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // No more files, or the peer is gone already: neither ends the server.
-                    tracing::warn!(%error, "a connection could not be taken");
-                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            let began = Instant::now();
+            let accepted = match &trouble {
+                None => Some(accept(&listener).await),
+                Some(_) => tokio::time::timeout(QUIET, accept(&listener)).await.ok(),
+            };
+            if !matches!(accepted, Some(Err(_)))
+                && let Some((attempts, time)) =
+                    trouble.as_mut().and_then(|trouble| trouble.went_well(began, Instant::now()))
+            {
+                tracing::warn!(attempts, ?time, "connections can be taken again");
+                trouble = None;
+            }
+            let (transport, peer) = match accepted {
+                None => continue,
+                Some(Ok(accepted)) => accepted,
+                Some(Err(error)) if is_of_one(&error) => {
+                    tracing::debug!(%error, "a connection was gone before it was taken");
+                    continue;
+                }
+                Some(Err(error)) => {
+                    // Most likely there are no descriptors left. Those who are connected are served meanwhile; new ones wait.
+                    let trouble = trouble.get_or_insert_with(|| Trouble::new(Instant::now()));
+                    if trouble.failed(&error, Instant::now()) {
+                        tracing::warn!(%error, "no connections can be taken: tried again until they can");
+                    }
+                    tokio::time::sleep(trouble.pause()).await;
                     continue;
                 }
             };
@@ -195,7 +218,8 @@ async fn accept(listener: &Listener) -> std::io::Result<(Transport, String)> {
     match listener {
         Listener::Tcp(listener) => {
             let (stream, peer) = listener.accept().await?;
-            stream.set_nodelay(true)?;
+            // It fails where the peer is gone, which the handshake finds out.
+            let _ = stream.set_nodelay(true);
             Ok((Transport::Tcp(stream), peer.to_string()))
         }
         #[cfg(unix)]
