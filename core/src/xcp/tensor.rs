@@ -140,6 +140,20 @@ pub enum TensorError {
         /// Its shape, zeros behind it.
         shape: [u32; MAX_DIMENSIONS],
     },
+    /// A number that bytes with a scale cannot say: NaN, or an infinity.
+    #[error("number {index} is {}: bytes with a scale hold finite numbers only", f32::from_bits(*bits))]
+    NotFinite {
+        /// Which of them, from 0.
+        index: usize,
+        /// The number, as [`f32::from_bits`] takes it.
+        bits: u32,
+    },
+    /// A scale that no number can have.
+    #[error("a scale of {}: it must be finite, and not 0", f32::from_bits(*bits))]
+    Scale {
+        /// The scale, as [`f32::from_bits`] takes it.
+        bits: u32,
+    },
     /// Another length than its shape says.
     #[error("a tensor's elements take {wanted} bytes and {found} are there")]
     Length {

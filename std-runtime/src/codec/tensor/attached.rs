@@ -74,6 +74,10 @@ impl Tensor {
 fn scale_of(value: &Value) -> Option<f32> {
     #[expect(clippy::cast_possible_truncation, reason = "what was written was a 32-bit float")]
     let number = value.as_f64().map(|number| number as f32);
+    if number.is_some_and(f32::is_infinite) {
+        // JSON has no infinities: a number beyond 32 bits would become one.
+        return None;
+    }
     number.or_else(|| value.as_str()?.parse().ok().map(f32::from_bits))
 }
 

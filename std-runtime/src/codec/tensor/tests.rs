@@ -54,27 +54,53 @@ fn the_tensors_of_the_reference_are_these_numbers() {
 }
 
 #[test]
-fn what_no_scale_can_say_is_the_nearest_that_it_can() {
-    let values = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 127.0];
-    let tensor = Tensor::quantized(&[4], &values, Quantization::Global).unwrap();
-    assert_eq!(tensor.to_f32(), [0.0, 127.0, -128.0, 127.0]);
+fn what_no_byte_can_say_is_refused_with_its_place() {
+    for (value, said) in [(f32::NAN, "NaN"), (f32::INFINITY, "inf"), (f32::NEG_INFINITY, "-inf")] {
+        for how in [Quantization::Global, Quantization::PerRow, Quantization::Scale(1.0)] {
+            let error = Tensor::quantized(&[2, 2], &[1.0, 127.0, value, f32::NAN], how).unwrap_err();
+            assert_eq!(error, TensorError::NotFinite { index: 2, bits: value.to_bits() });
+            assert!(error.to_string().starts_with(&format!("number 2 is {said}: ")), "{error}");
+        }
+    }
+    for scale in [0.0, -0.0, f32::NAN, f32::INFINITY] {
+        let error = Tensor::quantized(&[1], &[1.0], Quantization::Scale(scale)).unwrap_err();
+        assert_eq!(error, TensorError::Scale { bits: scale.to_bits() });
+    }
+}
+
+#[test]
+fn what_a_scale_cannot_reach_is_the_nearest_that_it_can() {
     let cut = Tensor::quantized(&[3], &[1e9, -1e9, 0.4], Quantization::Scale(1.0)).unwrap();
     assert_eq!(cut.to_f32(), [127.0, -128.0, 0.0]);
+    let tiny = Tensor::quantized(&[2], &[1.0, -1.0], Quantization::Scale(f32::MIN_POSITIVE)).unwrap();
+    assert_eq!(tiny.elements()[..], [255, 0]);
     for values in [[0.0; 2], [1e-45, -1e-45]] {
         let tensor = Tensor::quantized(&[2], &values, Quantization::Global).unwrap();
         assert_eq!(tensor.to_f32(), [0.0; 2]);
     }
     let largest = Tensor::quantized(&[2], &[f32::MAX, f32::MIN], Quantization::PerRow).unwrap();
     assert!(largest.to_f32().iter().all(|value| value.is_finite() && value.abs() > 3.4e38));
-    let empty = Tensor::quantized(&[3, 0], &[], Quantization::PerRow).unwrap();
-    assert_eq!((empty.elements().len(), empty.to_f32()), (12, Vec::new()));
     for how in [Quantization::Global, Quantization::PerRow] {
         let wrong = Tensor::quantized(&[2, 2], &[1.0; 3], how);
         assert_eq!(wrong, Err(TensorError::Length { wanted: 4, found: 3 }));
     }
-    // Scales of 16 EiB are not made.
-    let rows = Tensor::quantized(&[u32::MAX, u32::MAX, 0], &[], Quantization::PerRow);
-    assert!(rows.is_err());
+}
+
+#[test]
+fn no_elements_take_no_memory_however_many_rows_there_are() {
+    for shape in [&[3, 0][..], &[u32::MAX, 0], &[0, u32::MAX], &[u32::MAX, u32::MAX, u32::MAX, 0]] {
+        for how in [Quantization::Global, Quantization::PerRow, Quantization::Scale(2.0)] {
+            let empty = Tensor::quantized(shape, &[], how).unwrap();
+            assert_eq!((empty.shape(), empty.elements().len(), empty.to_f32()), (shape, 0, Vec::new()));
+        }
+    }
+    // A peer's rows may have scales, and then they are there.
+    let header = TensorHeader::try_new(TensorType::Qnt8, &[3, 0]).unwrap();
+    let header = TensorHeader { row_quantized: true, ..header };
+    let rows = Tensor::try_new(header.clone(), vec![0; 12].into()).unwrap();
+    assert_eq!(rows.to_f32(), Vec::<f32>::new());
+    let short = Tensor::try_new(header, vec![0; 8].into());
+    assert_eq!(short, Err(TensorError::Length { wanted: 12, found: 8 }));
 }
 
 #[test]
@@ -173,15 +199,24 @@ proptest! {
         prop_assert_eq!(raw(&half.to_f16()), raw(&halves));
         prop_assert_eq!(bits(&half.to_f32()), bits(&halves.iter().map(|half| half.to_f32()).collect::<Vec<_>>()));
 
+        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+            let error = Tensor::quantized(&shape, &values, Quantization::Global);
+            prop_assert_eq!(error, Err(TensorError::NotFinite { index, bits: values[index].to_bits() }));
+        }
+        let values: Vec<f32> = values.into_iter().filter(|value| value.is_finite()).collect();
+        let shape = match usize::try_from(shape.iter().product::<u32>()) {
+            Ok(len) if len == values.len() => shape,
+            _ => vec![u32::try_from(values.len()).unwrap()],
+        };
         for how in [Quantization::Global, Quantization::PerRow] {
             let small = Tensor::quantized(&shape, &values, how).unwrap();
             let row_len = if how == Quantization::Global { values.len() } else { *shape.last().unwrap() as usize };
             let rows = values.chunks(row_len.max(1)).zip(small.to_f32().chunks(row_len.max(1)).map(Vec::from).collect::<Vec<_>>());
             for (row, back) in rows {
-                let largest = row.iter().filter(|value| value.is_finite()).fold(0.0_f32, |most, value| most.max(value.abs()));
+                let largest = row.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
                 let bound = if (largest / 127.0).is_normal() { largest / 127.0 * 0.500_01 } else { f32::MIN_POSITIVE * 128.0 };
                 for (value, back) in row.iter().zip(back) {
-                    prop_assert!(!value.is_finite() || (value - back).abs() <= bound, "{value} {back} {bound}");
+                    prop_assert!((value - back).abs() <= bound, "{value} {back} {bound}");
                 }
             }
         }
@@ -191,11 +226,18 @@ proptest! {
     fn any_tensor_comes_back_as_a_body_and_as_an_attachment(
         (shape, values) in shape_and_values(), per_row: bool, col_major: bool, scale in prop::num::f32::ANY,
     ) {
-        let how = if per_row { Quantization::PerRow } else { Quantization::Scale(scale) };
+        let finite: Vec<f32> = values.iter().map(|value| if value.is_finite() { *value } else { 0.5 }).collect();
+        let how = if per_row { Quantization::PerRow } else { Quantization::Global };
+        let mut small = Tensor::quantized(&shape, &finite, how).unwrap();
+        if !per_row {
+            // A peer's scale may be any.
+            let header = TensorHeader { scale, ..small.header().clone() };
+            small = Tensor::try_new(header, small.elements().clone()).unwrap();
+        }
         let plain = Tensor::f32(&shape, &values).unwrap();
         let header = TensorHeader { col_major, ..plain.header().clone() };
         let exact = Tensor::try_new(header, plain.elements().clone()).unwrap();
-        for tensor in [exact, Tensor::quantized(&shape, &values, how).unwrap()] {
+        for tensor in [exact, small] {
             let body = Bytes::from(encoded(&tensor));
             let back = Tensor::decode(tensor.codec(), &body).unwrap();
             // NaN as a scale is no scale that equals itself.
