@@ -1,7 +1,8 @@
 //! What is sent: an ether, a text, a tensor or a file, and how is it encoded for the peer?
 
+use core::time::Duration;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 use strait::codec::{
@@ -11,6 +12,7 @@ use strait::xcp::{Agreed, Attachment, CodecId, Ether, Flags, OCTETS, SchemaKey, 
 
 use super::names::{AsCodec, codec_name, codec_names};
 use super::npy::Array;
+use super::source::Source;
 use crate::exit::Failure;
 
 /// Kind of an ether that is sent because the peer takes no plain bytes.
@@ -30,7 +32,7 @@ pub(super) enum Content {
 /// A file that is sent.
 #[derive(Debug)]
 pub(super) struct FileContent {
-    pub(super) path: PathBuf,
+    pub(super) source: Source,
     pub(super) name: String,
     pub(super) media_type: String,
 }
@@ -47,18 +49,23 @@ pub(super) struct Encoded {
 }
 
 impl Content {
-    /// The ether in a file of JSON; `-` is standard input.
+    /// The ether in a file of JSON; `-` is standard input. Of what gives its bytes once, at most `limit` bytes.
     ///
     /// # Errors
     /// The file cannot be read, or is no ether.
-    pub(super) fn json(file: &str) -> Result<Self, Failure> {
+    pub(super) async fn json(file: &str, patience: Duration, limit: u64) -> Result<Self, Failure> {
         let failed = |why: &dyn core::fmt::Display| Failure::usage(format_args!("{file}: {why}"));
-        let mut text = Vec::new();
-        let read = match file {
-            "-" => std::io::stdin().lock().read_to_end(&mut text),
-            path => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut text)),
+        let text = match file {
+            // A thread of its own: whoever types may think for long, and interrupt.
+            "-" => tokio::task::spawn_blocking(|| {
+                let mut text = Vec::new();
+                std::io::stdin().lock().read_to_end(&mut text).map(|_| text)
+            })
+            .await
+            .unwrap_or_else(|error| Err(error.into()))
+            .map_err(|error| failed(&error))?,
+            path => Source::open(Path::new(path), patience)?.all(limit).await?,
         };
-        read.map_err(|error| failed(&error))?;
         let limits = DecodeLimits { body: text.len(), ..DecodeLimits::default() };
         let context = DecodeContext { limits, ..DecodeContext::default() };
         let ether = Registry::new().decode(CodecId::JSON, &text.into(), &context);
@@ -70,45 +77,51 @@ impl Content {
         Self::Ether(Box::new(Ether::text(text)))
     }
 
-    /// The array in a file.
+    /// The array in a file; of what gives its bytes once, at most `limit` bytes.
     ///
     /// # Errors
-    /// As [`Array::open`].
-    pub(super) fn tensor(file: &Path) -> Result<Self, Failure> {
-        Array::open(file).map(Self::Tensor)
+    /// As [`Source::open`], [`Source::all`] and [`Array::read`].
+    pub(super) async fn tensor(file: &Path, patience: Duration, limit: u64) -> Result<Self, Failure> {
+        let mut source = Source::open(file, patience)?;
+        let bytes = source.all(limit).await?;
+        Array::read(&bytes).map(Self::Tensor).map_err(|why| source.failed(&why))
     }
 
     /// A file, by its own name or another.
     ///
     /// # Errors
-    /// It cannot be opened, or is a folder.
-    pub(super) fn file(path: &Path, name: Option<&str>, media_type: Option<&str>) -> Result<Self, Failure> {
-        let failed = |why: &dyn core::fmt::Display| Failure::usage(format_args!("{}: {why}", path.display()));
-        let metadata = std::fs::File::open(path).and_then(|file| file.metadata());
-        if metadata.map_err(|error| failed(&error))?.is_dir() {
-            return Err(failed(&"a folder cannot be sent"));
-        }
+    /// As [`Source::open`].
+    pub(super) fn file(
+        path: &Path,
+        patience: Duration,
+        (name, media_type): (Option<&str>, Option<&str>),
+    ) -> Result<Self, Failure> {
         let own = path.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Self::File(FileContent {
-            path: path.to_owned(),
+            source: Source::open(path, patience)?,
             name: name.map_or_else(|| own.unwrap_or_default(), str::to_owned),
             media_type: media_type.unwrap_or("application/octet-stream").to_owned(),
         }))
     }
 
     /// The file, if it can be sent as it is read: plain bytes in chunks that are not sealed.
-    pub(super) fn streamed(&self, wanted: Option<AsCodec>, agreed: &Agreed) -> Option<&FileContent> {
+    pub(super) fn streamed(&mut self, wanted: Option<AsCodec>, agreed: &Agreed) -> Option<&mut FileContent> {
         let Self::File(file) = self else { return None };
         let chunks = agreed.features.contains(Flags::MORE) && !agreed.features.contains(Flags::CRYPT);
         let plain = wanted.is_none_or(|wanted| wanted == AsCodec::Octets);
         (plain && chunks && agreed.has_codec(OCTETS)).then_some(file)
     }
 
-    /// The whole message.
+    /// The whole message; of what gives its bytes once, at most `limit` bytes.
     ///
     /// # Errors
-    /// It cannot be encoded as asked for, or the peer reads nothing that can carry it.
-    pub(super) fn encode(&self, wanted: Option<AsCodec>, agreed: &Agreed) -> Result<Encoded, Failure> {
+    /// It cannot be encoded as asked for, or the peer reads nothing that can carry it; as [`Source::all`].
+    pub(super) async fn encode(
+        &mut self,
+        wanted: Option<AsCodec>,
+        agreed: &Agreed,
+        limit: u64,
+    ) -> Result<Encoded, Failure> {
         match self {
             Self::Ether(ether) => match wanted {
                 Some(AsCodec::Octets) => {
@@ -133,10 +146,7 @@ impl Content {
                 encode(&Ether::of_tensor("tensor", &tensor), Some(codec), agreed)
             }
             Self::File(file) => {
-                let read = std::fs::read(&file.path);
-                let bytes: Bytes = read
-                    .map_err(|error| Failure::usage(format_args!("{}: {error}", file.path.display())))?
-                    .into();
+                let bytes: Bytes = file.source.all(limit).await?.into();
                 let plain = match wanted {
                     None => agreed.has_codec(OCTETS),
                     Some(wanted) => wanted == AsCodec::Octets,

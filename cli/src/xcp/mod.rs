@@ -18,6 +18,7 @@ mod ping;
 mod runtime;
 mod send;
 mod serve;
+mod source;
 mod taking;
 mod upload;
 

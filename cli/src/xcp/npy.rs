@@ -1,9 +1,5 @@
 //! How is a tensor read from an `.npy` file, and written to one?
 
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
-
 use bytes::Bytes;
 use half::f16;
 use npyz::{DType, NpyFile, Order, TypeChar, WriterBuilder as _};
@@ -32,17 +28,11 @@ impl Array {
     /// become the nearest ones of 32 bits.
     ///
     /// # Errors
-    /// The file cannot be read, is no `.npy`, or holds something else; said with its name.
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        let failed = |why: String| Failure::usage(format_args!("{}: {why}", path.display()));
-        let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-        let len = file.metadata().map_err(|error| failed(error.to_string()))?.len();
-        Self::read(BufReader::new(file), len).map_err(failed)
-    }
-
-    /// The same of `len` bytes from anywhere.
-    fn read(reader: impl Read, len: u64) -> Result<Self, String> {
-        let file = NpyFile::new(reader).map_err(|error| format!("no .npy file: {error}"))?;
+    /// It is no `.npy`, or holds something else, or a number that no 32-bit float is near.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
+        let len = bytes.len() as u64;
+        check_front(bytes)?;
+        let file = NpyFile::new(bytes).map_err(|error| format!("no .npy file: {error}"))?;
         let shape: Option<Vec<u32>> = file.shape().iter().map(|dim| u32::try_from(*dim).ok()).collect();
         let shape = shape.ok_or("a dimension is beyond 32 bits")?;
         let width = match file.dtype() {
@@ -54,6 +44,7 @@ impl Array {
         }
         // What the header says must not decide how much memory is set aside.
         let said = shape.iter().try_fold(width, |said, dim| said.checked_mul(u64::from(*dim)));
+        let said = if shape.contains(&0) { Some(0) } else { said };
         if said.is_none_or(|said| said > len) {
             return Err(format!(
                 "its header says {shape:?} of {width} bytes each, and it has {len} bytes in all"
@@ -67,7 +58,15 @@ impl Array {
             _ => {
                 let doubles: Vec<f64> = file.into_vec().map_err(cut_off)?;
                 #[expect(clippy::cast_possible_truncation, reason = "the nearest one is what is wanted")]
-                let singles = doubles.into_iter().map(|number| number as f32).collect();
+                let singles: Vec<f32> = doubles.iter().map(|number| *number as f32).collect();
+                let lost = |(double, single): (&f64, &f32)| double.is_finite() && single.is_infinite();
+                if let Some(at) = doubles.iter().zip(&singles).position(lost) {
+                    let most = f32::MAX;
+                    return Err(format!(
+                        "number {at} is {:e}, beyond {most:e}, the largest of 32 bits",
+                        doubles[at]
+                    ));
+                }
                 Numbers::Single(in_order_of_c(singles, &shape, fortran))
             }
         };
@@ -77,7 +76,7 @@ impl Array {
     /// The tensor that is sent: of the file's own type, or of the one that was asked for.
     ///
     /// # Errors
-    /// It has no dimensions or more than 6; said as the library does.
+    /// It has no dimensions or more than 6, or a number that the type has nothing near of; said as the library does.
     pub(super) fn tensor(&self, wanted: Option<AsCodec>) -> Result<Tensor, Failure> {
         let shape = &self.shape;
         let singles = || match &self.numbers {
@@ -88,6 +87,15 @@ impl Array {
             Numbers::Half(halves) => halves.clone(),
             Numbers::Single(singles) => singles.iter().map(|single| f16::from_f32(*single)).collect(),
         };
+        if let (Some(AsCodec::F16), Numbers::Single(singles)) = (wanted, &self.numbers) {
+            let lost = |single: &f32| single.is_finite() && f16::from_f32(*single).is_infinite();
+            if let Some(at) = singles.iter().position(lost) {
+                let (number, most) = (singles[at], f16::MAX);
+                return Err(Failure::usage(format_args!(
+                    "number {at} is {number:?}, beyond {most}, the largest of 16 bits"
+                )));
+            }
+        }
         let made = match (wanted, &self.numbers) {
             (Some(AsCodec::Qnt8), _) => Tensor::quantized(shape, &singles(), Quantization::Global),
             (Some(AsCodec::Qnt8Rows), _) => Tensor::quantized(shape, &singles(), Quantization::PerRow),
@@ -99,9 +107,39 @@ impl Array {
     }
 }
 
+/// Looks at what stands in front of the numbers before it is believed: the crate for these files sets aside as many bytes as
+/// a header is said to have, and multiplies its dimensions without a look at how large they are.
+fn check_front(bytes: &[u8]) -> Result<(), String> {
+    let (len, start) = match *bytes {
+        [_, _, _, _, _, _, version, _, a, b, c, d, ..] if version > 1 => {
+            (u32::from_le_bytes([a, b, c, d]) as usize, 12)
+        }
+        [_, _, _, _, _, _, _, _, a, b, ..] => (u16::from_le_bytes([a, b]).into(), 10),
+        // It is told what it is not.
+        _ => return Ok(()),
+    };
+    let Some(header) = bytes[start..].get(..len) else {
+        return Err(format!(
+            "no .npy file: its header says it has {len} bytes, and {} are there",
+            bytes.len() - start
+        ));
+    };
+    let shape = String::from_utf8_lossy(header);
+    let shape = shape.split_once("shape").and_then(|(_, rest)| rest.split_once('('));
+    let dims = shape.and_then(|(_, rest)| rest.split_once(')')).map_or("", |(dims, _)| dims);
+    // Those that are no numbers are told of later.
+    let mut dims_but_0 =
+        dims.split(',').filter_map(|dim| dim.trim().parse::<u64>().ok()).filter(|dim| *dim != 0);
+    match dims_but_0.try_fold(1_u64, u64::checked_mul) {
+        Some(_) => Ok(()),
+        None => Err(format!("its header says ({dims}), which is more than can be counted")),
+    }
+}
+
 /// The same numbers with the last dimension varying fastest.
 fn in_order_of_c<T: Copy>(numbers: Vec<T>, shape: &[u32], fortran: bool) -> Vec<T> {
-    if !fortran || shape.len() < 2 {
+    // Of no numbers the dimensions may be more than can be multiplied.
+    if !fortran || shape.len() < 2 || numbers.is_empty() {
         return numbers;
     }
     // Where a step along each dimension leads in the order of Fortran: the first varies fastest.
@@ -157,6 +195,10 @@ pub(super) fn file_of(tensor: &Tensor) -> std::io::Result<Bytes> {
 mod tests {
     use super::*;
 
+    fn read(file: &[u8]) -> Result<Array, String> {
+        Array::read(file)
+    }
+
     fn npy(descr: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
         let fortran = if fortran { "True" } else { "False" };
         let mut text = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}");
@@ -169,10 +211,6 @@ mod tests {
         file.extend(text.as_bytes());
         file.extend(data);
         file
-    }
-
-    fn read(file: &[u8]) -> Result<Array, String> {
-        Array::read(file, file.len() as u64)
     }
 
     #[test]
@@ -208,7 +246,15 @@ mod tests {
             (npy("<i4", false, "(1,)", &[0; 4]), "'<i4'; f2, f4 and f8 can be sent"),
             (npy("<c8", false, "(1,)", &[0; 8]), "can be sent"),
             (npy("<f4", false, "(4000000000, 4000000000)", &[]), "says [4000000000, 4000000000]"),
+            (npy("<f4", false, "(4000000000, 4000000000, 4000000000)", &[]), "more than can be counted"),
+            (npy("<f4", true, "(4000000000, 4000000000, 4000000000, 0)", &[]), "more than can be counted"),
             (npy("<f4", false, "(5000000000,)", &[]), "beyond 32 bits"),
+            // 4 GiB of header, of 12 bytes.
+            (b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec(), "says it has 4294967295 bytes, and 0 are there"),
+            (
+                npy("<f8", false, "(2,)", &[0.5_f64, -1e39].map(f64::to_le_bytes).concat()),
+                "number 1 is -1e39, beyond",
+            ),
             (npy("<f4", false, "(3,)", &[0; 8]), "cannot be read"),
         ] {
             let error = read(&file).unwrap_err();
@@ -216,6 +262,39 @@ mod tests {
         }
         let scalar = read(&npy("<f4", false, "()", &[0; 4])).unwrap();
         assert!(scalar.tensor(None).is_err());
+    }
+
+    #[test]
+    fn no_numbers_take_no_memory_whatever_the_dimensions() {
+        for (shape, fortran) in
+            [("(4294967295, 0)", false), ("(4294967295, 0)", true), ("(0, 4294967295)", true)]
+        {
+            let array = read(&npy("<f4", fortran, shape, &[])).unwrap();
+            for codec in [None, Some(AsCodec::Qnt8), Some(AsCodec::Qnt8Rows), Some(AsCodec::F16)] {
+                let tensor = array.tensor(codec).unwrap();
+                assert_eq!((tensor.shape().len(), tensor.elements().len()), (2, 0));
+                assert!(file_of(&tensor).unwrap().len() < 1000);
+            }
+        }
+    }
+
+    #[test]
+    fn a_number_that_a_type_cannot_hold_is_refused_with_its_place() {
+        let array = |numbers: &[f32]| {
+            let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+            read(&npy("<f4", false, &format!("({},)", numbers.len()), &bytes)).unwrap()
+        };
+        for (numbers, codec, why) in [
+            (&[1.0, f32::NAN][..], AsCodec::Qnt8, "number 1 is NaN"),
+            (&[f32::INFINITY], AsCodec::Qnt8Rows, "number 0 is inf"),
+            (&[1.0, 2.0, -70000.0], AsCodec::F16, "number 2 is -70000.0, beyond 65504"),
+        ] {
+            let failure = array(numbers).tensor(Some(codec)).unwrap_err();
+            assert!(failure.message.contains(why), "{failure:?}");
+            assert_eq!(failure.code, crate::exit::USAGE);
+        }
+        // 16-bit floats have both.
+        assert!(array(&[f32::NAN, f32::INFINITY, 65504.0]).tensor(Some(AsCodec::F16)).is_ok());
     }
 
     #[test]

@@ -40,7 +40,8 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "NPY")]
     tensor: Option<PathBuf>,
 
-    /// Sends this file: as it is read, where the peer takes plain bytes in chunks that are not sealed; else whole
+    /// Sends this file, or what comes out of this pipe: as it is read, where the peer takes plain bytes in chunks that are
+    /// not sealed; else whole
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 
@@ -76,7 +77,7 @@ pub(crate) struct SendArgs {
     #[arg(long)]
     no_answer: bool,
 
-    /// Longest wait for the answer, once all was sent
+    /// Longest wait for the answer, once all was sent, and for the next bytes of a pipe
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = names::duration)]
     timeout: Duration,
 
@@ -127,9 +128,10 @@ pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
 }
 
 fn send(args: &SendArgs, report: &mut SendReport) -> Result<(), Failure> {
-    let content = content(args)?;
     let options = args.tls.apply(args.speech.options()?, &args.url)?.request_timeout(args.timeout);
     runtime::run(async {
+        let limit = args.speech.max_message();
+        let mut content = content(args, limit).await?;
         let connection = options.connect(&args.url).await.map_err(failure::connect)?;
         let agreed = connection.agreed();
         report.dialect = Some(dialect::name(connection.dialect()));
@@ -145,7 +147,7 @@ fn send(args: &SendArgs, report: &mut SendReport) -> Result<(), Failure> {
                 stream(args, &connection, file, report).await
             }
             None => {
-                let encoded = content.encode(args.as_codec, &agreed)?;
+                let encoded = content.encode(args.as_codec, &agreed, limit).await?;
                 whole(args, &connection, encoded, report).await
             }
         };
@@ -157,25 +159,26 @@ fn send(args: &SendArgs, report: &mut SendReport) -> Result<(), Failure> {
     })
 }
 
-fn content(args: &SendArgs) -> Result<Content, Failure> {
+async fn content(args: &SendArgs, limit: u64) -> Result<Content, Failure> {
+    let patience = args.timeout;
     if let Some(file) = &args.json {
-        return Content::json(file);
+        return Content::json(file, patience, limit).await;
     }
     if let Some(text) = &args.text {
         return Ok(Content::text(text));
     }
     if let Some(file) = &args.tensor {
-        return Content::tensor(file);
+        return Content::tensor(file, patience, limit).await;
     }
     let file = args.file.as_deref().unwrap_or_else(|| std::path::Path::new(""));
-    Content::file(file, args.name.as_deref(), args.media_type.as_deref())
+    Content::file(file, patience, (args.name.as_deref(), args.media_type.as_deref()))
 }
 
 /// Sends a file as it is read.
 async fn stream(
     args: &SendArgs,
     connection: &Connection,
-    file: &super::content::FileContent,
+    file: &mut super::content::FileContent,
     report: &mut SendReport,
 ) -> Result<(), Failure> {
     if args.no_answer {

@@ -20,3 +20,7 @@ mod xcp;
 mod xcp_certificates;
 mod xcp_decode;
 mod xcp_exits;
+#[cfg(target_os = "linux")]
+mod xcp_listening;
+#[cfg(target_os = "linux")]
+mod xcp_pipes;

@@ -152,8 +152,12 @@ pub(crate) struct Running(Child);
 
 /// Starts `strait` with `args`.
 pub(crate) fn start(args: &[&str]) -> Running {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    start_as(Command::new(env!("CARGO_BIN_EXE_strait")).args(args))
+}
+
+/// Starts it by a command of one's own.
+pub(crate) fn start_as(command: &mut Command) -> Running {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Wine 8 fails to start about one in a thousand, with this error, and starts it when it is asked again.
     let again = |error: &std::io::Error| cfg!(windows) && error.raw_os_error() == Some(1359);
     let child = command.spawn().or_else(|error| if again(&error) { command.spawn() } else { Err(error) });

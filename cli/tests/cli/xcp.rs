@@ -19,7 +19,11 @@ pub(crate) struct Served {
 impl Served {
     /// Starts one, and waits until it listens at as many addresses as `args` name.
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut process = start(&[&["xcp", "serve"], args].concat());
+        Self::of(start(&[&["xcp", "serve"], args].concat()), args)
+    }
+
+    /// One that was started with these `args`, among others.
+    pub(crate) fn of(mut process: Running, args: &[&str]) -> Self {
         let mut lines = BufReader::new(process.stdout());
         let wanted = args.iter().filter(|arg| **arg == "--listen").count();
         let mut addresses = Vec::new();
@@ -54,6 +58,11 @@ impl Served {
     #[cfg(target_os = "linux")]
     pub(crate) fn process(&self) -> &Running {
         &self.process
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn process_mut(&mut self) -> &mut Running {
+        &mut self.process
     }
 
     /// Waits until it ends by itself; the rest of its lines.
