@@ -128,12 +128,15 @@ fn check_front(bytes: &[u8]) -> Result<(), String> {
     let shape = shape.split_once("shape").and_then(|(_, rest)| rest.split_once('('));
     let dims = shape.and_then(|(_, rest)| rest.split_once(')')).map_or("", |(dims, _)| dims);
     // Those that are no numbers are told of later.
-    let mut dims_but_0 =
-        dims.split(',').filter_map(|dim| dim.trim().parse::<u64>().ok()).filter(|dim| *dim != 0);
-    match dims_but_0.try_fold(1_u64, u64::checked_mul) {
-        Some(_) => Ok(()),
-        None => Err(format!("its header says ({dims}), which is more than can be counted")),
+    if is_countable(dims.split(',').filter_map(|dim| dim.trim().parse().ok())) {
+        return Ok(());
     }
+    Err(format!("its header says ({dims}), which is more than can be counted"))
+}
+
+/// Whether dimensions can be multiplied in any order: one of 0 may come last.
+fn is_countable(mut dims: impl Iterator<Item = u64>) -> bool {
+    dims.try_fold(1_u64, |product, dim| product.checked_mul(dim.max(1))).is_some()
 }
 
 /// The same numbers with the last dimension varying fastest.
@@ -171,10 +174,14 @@ fn in_order_of_c<T: Copy>(numbers: Vec<T>, shape: &[u32], fortran: bool) -> Vec<
 /// A tensor as a file: 32- and 16-bit floats as they are, quantized ones as the 32-bit floats that they mean.
 ///
 /// # Errors
-/// What the crate for these files says.
+/// What the crate for these files says; the tensor is empty, and its other dimensions are more than that crate can count.
 pub(super) fn file_of(tensor: &Tensor) -> std::io::Result<Bytes> {
     let header = tensor.header();
     let shape: Vec<u64> = header.shape.iter().map(|dim| u64::from(*dim)).collect();
+    if !is_countable(shape.iter().copied()) {
+        let why = format!("an empty tensor of shape {shape:?} cannot be written to a file");
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, why));
+    }
     let order = if header.col_major { Order::Fortran } else { Order::C };
     let mut file = Vec::new();
     if header.dtype == TensorType::F16 {
@@ -276,6 +283,9 @@ mod tests {
                 assert!(file_of(&tensor).unwrap().len() < 1000);
             }
         }
+        // A peer may send this one.
+        let huge = Tensor::f32(&[u32::MAX, u32::MAX, u32::MAX, 0], &[]).unwrap();
+        assert!(file_of(&huge).unwrap_err().to_string().contains("[4294967295, 4294967295, 4294967295, 0]"));
     }
 
     #[test]

@@ -89,7 +89,12 @@ impl From<SendError> for Refusal {
 
 impl From<std::io::Error> for Refusal {
     fn from(error: std::io::Error) -> Self {
-        Self(error.to_string(), Some(ErrorCode::ERR_BUSY))
+        let code = match error.kind() {
+            // It will be the same the next time.
+            std::io::ErrorKind::InvalidData => ErrorCode::ERR_MALFORMED,
+            _ => ErrorCode::ERR_BUSY,
+        };
+        Self(error.to_string(), Some(code))
     }
 }
 
