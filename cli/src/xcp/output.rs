@@ -82,6 +82,21 @@ impl Body {
         Ok(self.path.clone())
     }
 
+    /// Whether its name is still that of this file, and not of one that took its place.
+    #[cfg(unix)]
+    fn is_there(&self) -> bool {
+        let ours = rustix::fs::fstat(&self.file);
+        let there = rustix::fs::lstat(&self.path);
+        let same = |a: rustix::fs::Stat, b: rustix::fs::Stat| (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino);
+        ours.is_ok_and(|ours| there.is_ok_and(|there| same(ours, there)))
+    }
+
+    /// Nobody can put another file in the place of one that is open.
+    #[cfg(not(unix))]
+    fn is_there(&self) -> bool {
+        true
+    }
+
     fn named(&self, error: &io::Error) -> io::Error {
         io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
     }
@@ -89,7 +104,7 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if !self.finished {
+        if !self.finished && self.is_there() {
             // Half a body is worse than none; there is nobody to tell.
             let _ = std::fs::remove_file(&self.path);
         }
@@ -122,6 +137,24 @@ pub(super) fn has_extension(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn half_a_body_goes_and_what_took_its_place_stays() {
+        let path = std::env::temp_dir().join(format!("strait-output-{}", std::process::id()));
+        let folder = Folder::open(&path).unwrap();
+        let mut half = folder.create("half").unwrap();
+        half.write(b"x").await.unwrap();
+        drop(half);
+        assert!(!path.join("half").exists());
+        let replaced = folder.create("half").unwrap();
+        std::fs::remove_file(path.join("half")).unwrap();
+        std::fs::write(path.join("half"), "precious").unwrap();
+        drop(replaced);
+        let left = std::fs::read(path.join("half"));
+        std::fs::remove_dir_all(&path).unwrap();
+        assert_eq!(left.unwrap(), b"precious");
+    }
 
     #[test]
     fn no_name_leads_out_of_the_folder() {
