@@ -65,7 +65,7 @@ Exit codes:
   0    all went well; a server that was told to stop has done what it should
   1    nobody is there, or does not agree; the address cannot be listened on
   2    a message cannot be sent: the peer does not read it, or it is too long for it; a body cannot be written to a file
-  3    no answer in time, a refusal, a lost connection; what is decoded is no frame, or ends inside of one
+  3    no answer, or nothing from a pipe, in time; a refusal, a lost connection; what is decoded is no frame, or ends inside of one
   4    bad arguments, or a file that they name cannot be opened or is not what it should be
   5    verification failed: the peer saw other bytes than were sent; the checksum of a decoded frame is wrong
   130  interrupted";

@@ -131,7 +131,6 @@ impl From {
     }
 
     #[cfg(not(unix))]
-    #[expect(clippy::unnecessary_wraps, reason = "as elsewhere")]
     fn once(file: std::fs::File) -> io::Result<Self> {
         Ok(Self::Stream(file.into()))
     }

@@ -1,10 +1,12 @@
 //! Is what comes out of a pipe sent as it comes, once, and waited for no longer than the user wants?
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::linux::signal;
 use crate::support::{Ended, TempFile, run, start};
@@ -17,28 +19,53 @@ fn fifo() -> TempFile {
     fifo
 }
 
-/// Opens a fifo that is being read.
-fn writer(path: &str) -> File {
+/// Opens a fifo if it is being read.
+fn opened(path: &str) -> Option<File> {
     const O_NONBLOCK: i32 = 0o4000;
+    match OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(path) {
+        Ok(file) => Some(file),
+        // ENXIO: there is no reader yet.
+        Err(error) if error.raw_os_error() == Some(6) => None,
+        Err(error) => panic!("{path}: {error}"),
+    }
+}
+
+/// Opens a fifo once it is being read.
+fn writer(path: &str) -> File {
+    let since = Instant::now();
     loop {
-        match OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(path) {
-            Ok(file) => return file,
-            // ENXIO: there is no reader yet.
-            Err(error) if error.raw_os_error() == Some(6) => thread::yield_now(),
-            Err(error) => panic!("{path}: {error}"),
+        if let Some(file) = opened(path) {
+            return file;
         }
+        assert!(since.elapsed() < Duration::from_secs(60), "nobody reads {path}");
+        thread::yield_now();
     }
 }
 
 /// Runs `strait` while `content` is written into the fifo.
 fn fed(fifo: &TempFile, content: &[u8], args: &[&str]) -> Ended {
+    let ended = AtomicBool::new(false);
+    // Relaxed, here and below: nothing else is read by it.
+    let goes_on = || !ended.load(Ordering::Relaxed);
     thread::scope(|scope| {
-        // A sender that refuses what it gets closes the pipe.
         scope.spawn(|| {
-            let mut file = OpenOptions::new().write(true).open(fifo.path()).unwrap();
-            let _ = file.write_all(content);
+            let mut file = None;
+            while goes_on() && file.is_none() {
+                file = opened(fifo.path());
+            }
+            let (Some(mut file), mut rest) = (file, content) else { return };
+            while goes_on() && !rest.is_empty() {
+                match file.write(rest) {
+                    Ok(len) => rest = &rest[len..],
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),
+                    // A sender that refuses what it gets closes the pipe.
+                    Err(_) => return,
+                }
+            }
         });
-        run(args)
+        let outcome = run(args);
+        ended.store(true, Ordering::Relaxed);
+        outcome
     })
 }
 

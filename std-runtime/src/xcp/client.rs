@@ -29,6 +29,7 @@ pub async fn connect(address: &str) -> Result<Connection, ConnectError> {
 impl Options {
     /// Connects to a server: `tcp://host:port`, `tls://host:port`, `unix:///path`.
     ///
+    /// A host's addresses are tried in turns, the next one after 250 ms at the latest; the first that answers is taken.
     /// Where no dialect was set, the specification's is tried first. If the server closes instead of answering, Python's
     /// is tried on a new connection.
     ///

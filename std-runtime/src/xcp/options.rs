@@ -286,7 +286,7 @@ impl Options {
         self
     }
 
-    /// How long connecting and the handshake may take, each; 10 s by default.
+    /// How long connecting, to whichever of a host's addresses, and the handshake may take, each; 10 s by default.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;

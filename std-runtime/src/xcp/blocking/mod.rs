@@ -11,8 +11,10 @@
 //! # }
 //! ```
 //!
-//! One thread at a time drives a connection, whenever it waits. While nobody does, nothing is read or written: pings of
-//! the peer are answered late. Use [`super::Connection`] for many requests at once, for streams, and to serve.
+//! Connecting takes a second thread for as long as it lasts: all addresses of a host are tried, and its name is waited for
+//! no longer than they are. Afterwards one thread at a time drives a connection, whenever it waits. While nobody does,
+//! nothing is read or written: pings of the peer are answered late. Use [`super::Connection`] for many requests at once, for
+//! streams, and to serve.
 
 mod socket;
 
