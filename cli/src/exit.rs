@@ -77,12 +77,14 @@ pub(crate) struct Failure {
     pub(crate) code: ExitCode,
     /// One sentence, without the program's name.
     pub(crate) message: String,
+    /// Whether it was said on standard error already.
+    pub(crate) is_said: bool,
 }
 
 impl Failure {
     /// A failure with its number.
     pub(crate) fn new(code: ExitCode, message: impl ToString) -> Self {
-        Self { code, message: message.to_string() }
+        Self { code, message: message.to_string(), is_said: false }
     }
 
     /// [`CONNECT`].

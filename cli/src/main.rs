@@ -102,8 +102,10 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { code, message }) => {
-            report::complain(message);
+        Err(Failure { code, message, is_said }) => {
+            if !is_said {
+                report::complain(message);
+            }
             ExitCode::from(code)
         }
     }

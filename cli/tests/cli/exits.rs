@@ -145,6 +145,16 @@ fn a_silent_stream_ends_with_3_unless_frames_came_and_no_number_was_asked_for() 
 }
 
 #[test]
+fn errors_are_said_in_the_order_of_their_frames() {
+    let name = Name::new("order");
+    let reader = start(&["reader", &name, "--verify", "ones", "--timeout-ms", LONG]);
+    run(&["writer", &name, "--pattern", "zero", "-n", "5", "--wait-ms", LONG]).expect_code(0);
+    let said = reader.end().expect_code(5).stderr;
+    let found: Vec<usize> = (0..5).map(|frame| said.find(&format!("frame {frame}: ")).unwrap()).collect();
+    assert!(found.is_sorted(), "{said}");
+}
+
+#[test]
 fn wrong_content_and_wrong_sizes_end_with_5() {
     for (read, message) in [
         (&["--verify", "ones"][..], "byte 0 is 0x00, expected 0xff"),
