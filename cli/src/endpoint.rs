@@ -10,9 +10,10 @@ use crate::exit::{ExitCode, Failure};
 use crate::interrupt::{Interrupt, Patience};
 
 /// Creates the buffer `name`.
-pub(crate) fn create(name: &str, creation: &Creation) -> Result<Reader, Failure> {
+pub(crate) fn create(name: &str, creation: &Creation, interrupt: &Interrupt) -> Result<Reader, Failure> {
     creation.builder(name).create().map_err(|error| match error {
         CreateError::BadName { .. } | CreateError::BadCapacity { .. } => Failure::usage(error),
+        _ if interrupt.is_set() => interrupt.failure(),
         _ => Failure::connect(error),
     })
 }
@@ -34,7 +35,7 @@ pub(crate) fn connect(
             Err(error) => error,
         };
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
         let may_come = matches!(
             error,
@@ -94,7 +95,7 @@ pub(crate) fn send(
             }
             Err(SendError::BufferFull { .. }) if slice.is_some() => {
                 if interrupt.is_set() {
-                    return Err(Failure::interrupted());
+                    return Err(interrupt.failure());
                 }
                 patience.get_or_insert_with(|| Patience::new(timeout));
             }

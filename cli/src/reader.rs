@@ -88,7 +88,7 @@ impl Run {
         let metadata_out = args.metadata_out.as_deref().map(Sink::open).transpose()?;
         let interrupt = Interrupt::catch().map_err(Failure::connect)?;
 
-        let mut reader = endpoint::create(&args.buffer, &args.creation)?;
+        let mut reader = endpoint::create(&args.buffer, &args.creation, &interrupt)?;
         flow.say(|| format!("created {:?}, ring of {} bytes", args.buffer, reader.payload_capacity()));
         let read = self.frames(args, &mut reader, out.as_mut(), &interrupt);
         flow.say(|| format!("{:?}", reader.statistics()));
@@ -116,7 +116,7 @@ impl Run {
                 progress.wait();
             }
             if interrupt.is_set() {
-                break Err(Failure::interrupted());
+                break Err(interrupt.failure());
             }
             // The clock is read only if no frame is there.
             let received = match waiting.as_ref().map(Patience::slice) {

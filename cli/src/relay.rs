@@ -80,7 +80,7 @@ impl Run<'_> {
             return Err(Failure::usage("input and output are the same buffer"));
         }
         let interrupt = Interrupt::catch().map_err(Failure::connect)?;
-        let mut input = endpoint::create(&args.input, &args.creation)?;
+        let mut input = endpoint::create(&args.input, &args.creation, &interrupt)?;
         flow.say(|| format!("created {:?}, ring of {} bytes", args.input, input.payload_capacity()));
         let wait = if args.create_output { Duration::MAX } else { flow.timeout() };
         let mut output = endpoint::connect(
@@ -115,7 +115,7 @@ impl Run<'_> {
                 progress.wait();
             }
             if interrupt.is_set() {
-                break Err(Failure::interrupted());
+                break Err(interrupt.failure());
             }
             if let Err(failure) = self.describe(input, output) {
                 break Err(failure);

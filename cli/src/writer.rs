@@ -98,7 +98,7 @@ impl Run {
                 progress.wait();
             }
             if interrupt.is_set() {
-                return Err(Failure::interrupted());
+                return Err(interrupt.failure());
             }
             let file =
                 |error| Failure::write(format_args!("{}: {error}", args.file.as_deref().unwrap_or("-")));

@@ -184,7 +184,7 @@ fn connect(channel: &Channel, wait: Duration, interrupt: &Interrupt) -> Result<C
             Err(error) => error,
         };
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
         let may_come = matches!(
             error,

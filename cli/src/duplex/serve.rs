@@ -96,7 +96,7 @@ fn serve(args: &ServeArgs, troubles: &Arc<Mutex<Troubles>>) -> Result<Served, Fa
     server.stop();
     let outcome = match lock(troubles).ended.take() {
         Some(reason) => Err(Failure::read(reason)),
-        None if interrupt.is_set() => Err(Failure::interrupted()),
+        None if interrupt.is_set() => Err(interrupt.failure()),
         None => Ok(()),
     };
     Ok((outcome, server.statistics(), started.elapsed()))

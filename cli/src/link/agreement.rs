@@ -194,7 +194,7 @@ pub(super) fn wait_for_other(
             return Ok(());
         }
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
         let Some(slice) = patience.slice() else {
             let ms = entry.timeout_ms;

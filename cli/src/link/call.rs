@@ -91,7 +91,7 @@ impl Run {
         let mut outcome = Ok(());
         while outcome.is_ok() && (args.requests == 0 || self.requests < args.requests) {
             outcome = match interrupt.is_set() {
-                true => Err(Failure::interrupted()),
+                true => Err(interrupt.failure()),
                 false => self.one(args, &session, &request, troubles),
             };
         }

@@ -67,7 +67,7 @@ fn echo(
     let (mut sender, mut receiver) = link.split();
     while args.count == 0 || *messages < args.count {
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
         match receiver.recv_timeout(SLICE) {
             Ok(message) => {

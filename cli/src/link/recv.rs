@@ -96,7 +96,7 @@ impl Run {
                 break Ok(());
             }
             if interrupt.is_set() {
-                break Err(Failure::interrupted());
+                break Err(interrupt.failure());
             }
             // The clock is read only if no message is there.
             let wait = match waiting.as_mut().map(Waiting::next) {

@@ -138,7 +138,7 @@ impl Run {
         let mut bytes = Vec::new();
         while limit == 0 || self.tally.frames < limit {
             if interrupt.is_set() {
-                return Err(Failure::interrupted());
+                return Err(interrupt.failure());
             }
             let from = args.file.as_deref().unwrap_or("standard input");
             let read = |error| Failure::write(format_args!("{from}: {error}"));

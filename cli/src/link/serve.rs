@@ -137,7 +137,7 @@ fn requests(
     let waits = session.with_timeout(SLICE);
     while args.requests == 0 || served.requests < args.requests {
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
         match waits.next_request() {
             Ok(request) => {
@@ -169,7 +169,7 @@ fn first(args: &ServeArgs, prepared: &Prepared, interrupt: &Interrupt) -> Result
         }
         // Whoever is there speaks of no session.
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
     }
 }

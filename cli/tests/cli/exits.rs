@@ -113,7 +113,7 @@ fn a_full_ring_ends_the_writer_with_2_after_its_time_out() {
 #[cfg(target_os = "linux")]
 fn stop(reader: Running) {
     crate::linux::signal(&reader, "-TERM");
-    reader.end().expect_code(130);
+    reader.end().expect_code(143);
 }
 
 /// Nobody can be asked to stop; a killed reader's buffer goes with it.

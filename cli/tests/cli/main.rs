@@ -15,6 +15,8 @@ mod json;
 #[cfg(target_os = "linux")]
 mod linux;
 mod look;
+#[cfg(target_os = "linux")]
+mod signals;
 mod support;
 mod xcp;
 mod xcp_certificates;

@@ -1,6 +1,7 @@
 //! Child processes that cannot outlive their test, and buffer names that no other test has.
 
 use core::sync::atomic::{AtomicU32, Ordering};
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _};
 #[cfg(target_os = "linux")]
 use std::path::Path;
@@ -151,9 +152,22 @@ impl Ended {
 pub(crate) struct Running(Child);
 
 /// Starts `strait` with `args`.
-pub(crate) fn start(args: &[&str]) -> Running {
+pub(crate) fn start<S: AsRef<OsStr>>(args: &[S]) -> Running {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(args);
+    start_by(&mut command)
+}
+
+/// Starts `strait` with `args`, after what a shell is told to do first.
+#[cfg(target_os = "linux")]
+pub(crate) fn start_after<S: AsRef<OsStr>>(first: &str, args: &[S]) -> Running {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{first}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_strait")]).args(args);
+    start_by(&mut command)
+}
+
+fn start_by(command: &mut Command) -> Running {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Wine 8 fails to start about one in a thousand, with this error, and starts it when it is asked again.
     let again = |error: &std::io::Error| cfg!(windows) && error.raw_os_error() == Some(1359);
     let child = command.spawn().or_else(|error| if again(&error) { command.spawn() } else { Err(error) });
@@ -161,7 +175,7 @@ pub(crate) fn start(args: &[&str]) -> Running {
 }
 
 /// Runs `strait` with `args` and an empty standard input.
-pub(crate) fn run(args: &[&str]) -> Ended {
+pub(crate) fn run<S: AsRef<OsStr>>(args: &[S]) -> Ended {
     start(args).end()
 }
 
@@ -185,6 +199,12 @@ impl Running {
         let mut line = String::new();
         stderr.read_line(&mut line).unwrap();
         (line, stderr)
+    }
+
+    /// Waits for the end without reading what is said.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
     }
 
     pub(crate) fn kill(&mut self) {
