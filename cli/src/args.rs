@@ -1,9 +1,13 @@
 //! Which options the subcommands that move frames share, and what each means in all of them.
 
+use core::fmt;
 use core::time::Duration;
+use std::ffi::OsString;
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{MapValueParser, OsStringValueParser, TypedValueParser as _, ValueParserFactory};
 use strait::zerobuffer::{Reader, ReaderBuilder};
 
 use crate::report;
@@ -24,7 +28,7 @@ pub(crate) struct Flow {
     pub(crate) batch_size: u64,
 
     /// Longest wait for the other end at each frame, in milliseconds: for a frame to come when reading, for space when
-    /// writing; 0 = for ever
+    /// writing; 0 = for ever. Who waits longer fails, whether the other end lives or not
     #[arg(long, value_name = "MS", default_value_t = 5000)]
     pub(crate) timeout_ms: u64,
 
@@ -102,7 +106,7 @@ pub(crate) struct Reproducible {
     pub(crate) seed: u64,
 }
 
-/// Where a file is, or standard input or output for `-`.
+/// Where a file is, or standard input or output for `-`. A path has the bytes that the system has, UTF-8 or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// `-`.
@@ -111,9 +115,41 @@ pub(crate) enum Place {
     File(PathBuf),
 }
 
-impl From<&str> for Place {
-    fn from(text: &str) -> Self {
+impl Place {
+    /// Everything that is there to read.
+    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match self {
+            Self::Standard => io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes),
+            // Windows does not open folders, and would say that access is denied.
+            Self::File(path) if path.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Self::File(path) => std::fs::read(path),
+        }
+    }
+}
+
+impl From<OsString> for Place {
+    fn from(text: OsString) -> Self {
         if text == "-" { Self::Standard } else { Self::File(text.into()) }
+    }
+}
+
+/// Options may have this type.
+impl ValueParserFactory for Place {
+    type Parser = MapValueParser<OsStringValueParser, fn(OsString) -> Self>;
+
+    fn value_parser() -> Self::Parser {
+        OsStringValueParser::new().map(Self::from)
+    }
+}
+
+/// For messages: as it was given, with what is not UTF-8 replaced.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standard => f.write_str("-"),
+            Self::File(path) => path.display().fmt(f),
+        }
     }
 }
 
@@ -128,6 +164,20 @@ pub(crate) fn octal(text: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dash_is_standard_input_or_output_and_other_bytes_are_a_path() {
+        assert_eq!(Place::from(OsString::from("-")), Place::Standard);
+        assert_eq!(Place::from(OsString::from("--")), Place::File("--".into()));
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStringExt as _;
+            let place = Place::from(OsString::from_vec(b"a\xffb".to_vec()));
+            assert_eq!(place.to_string(), "a\u{fffd}b");
+            let Place::File(path) = place else { panic!("a path") };
+            assert_eq!(path.as_os_str().as_encoded_bytes(), b"a\xffb");
+        }
+    }
 
     #[test]
     fn a_mode_is_octal_and_has_nine_bits() {

@@ -8,6 +8,7 @@ use strait::zerobuffer::{ConnectError, CreateError, Reader, SendError, Writer};
 use crate::args::Creation;
 use crate::exit::{ExitCode, Failure};
 use crate::interrupt::{Interrupt, Patience};
+use crate::tally::Tally;
 
 /// Creates the buffer `name`.
 pub(crate) fn create(name: &str, creation: &Creation, interrupt: &Interrupt) -> Result<Reader, Failure> {
@@ -56,6 +57,24 @@ pub(crate) fn connect(
             ),
             _ => Failure::new(code, error),
         });
+    }
+}
+
+/// What a reader ends with that found nothing for `ms` milliseconds, having received `tally` of the `asked` frames,
+/// where 0 asks for no number. That its writer lives makes it no success: what is missing may be still to come.
+pub(crate) fn silence(reader: &mut Reader, tally: &Tally, asked: u64, ms: u64) -> Failure {
+    let (name, frames, bytes) = (reader.name().to_owned(), tally.frames, tally.bytes);
+    let writer = match reader.is_writer_connected() {
+        Ok(true) => "its writer lives and has not closed",
+        Ok(false) => "no writer is connected",
+        Err(error) => return Failure::read(error),
+    };
+    let of = if asked == 0 { String::new() } else { format!(" of {asked}") };
+    match frames {
+        0 => Failure::read(format_args!("buffer {name:?}: no frame came within {ms} ms; {writer}")),
+        _ => Failure::read(format_args!(
+            "buffer {name:?}: no further frame came within {ms} ms, after {frames}{of} with {bytes} bytes; {writer}"
+        )),
     }
 }
 

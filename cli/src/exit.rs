@@ -5,7 +5,7 @@
 //! | 0 | all went well |
 //! | 1 | the buffer, or the relay's input buffer, cannot be created or connected to |
 //! | 2 | the relay's output buffer cannot be reached, or writing failed |
-//! | 3 | reading or relaying failed: no frame in time, a dead writer, a corrupt buffer |
+//! | 3 | reading or relaying failed: no frame in time, whatever came before, a dead writer, a corrupt buffer |
 //! | 4 | bad arguments, or a file that they name cannot be opened |
 //! | 5 | verification failed: a frame's content or size is not what was asked for |
 //! | 128 + n | interrupted by signal n: 129 SIGHUP, 130 SIGINT, 131 SIGQUIT, 143 SIGTERM; the program's own buffers were removed |
@@ -36,7 +36,7 @@ Exit codes:
   0    all went well
   1    the buffer (the relay's input buffer) cannot be created or connected to
   2    the relay's output buffer cannot be reached, or writing failed
-  3    reading or relaying failed: no frame in time, a dead writer, a corrupt buffer
+  3    reading or relaying failed: no frame in time, whatever came before, a dead writer, a corrupt buffer
   4    bad arguments, or a file that they name cannot be opened
   5    verification failed: a frame's content or size is not what was asked for
   130  interrupted by SIGINT (SIGHUP 129, SIGQUIT 131, SIGTERM 143); the program's own buffers were removed";
@@ -58,7 +58,7 @@ Exit codes:
   0    all went well
   1    the link cannot be made or opened, or is not the one asked for; the other end does not agree
   2    a message cannot be sent: no slot in time, a damaged link
-  3    receiving or a call failed: nothing in time, a sender died, a failure answer, a damaged link
+  3    receiving or a call failed: nothing in time, whatever came before, a sender died, a failure answer, a damaged link
   4    bad arguments, or a file that they name cannot be opened
   5    verification failed: what came is not what was asked for
   130  interrupted by SIGINT (SIGHUP 129, SIGQUIT 131, SIGTERM 143); a link that the program made goes with it";

@@ -124,7 +124,7 @@ impl Run<'_> {
                 None => Duration::ZERO,
                 Some(waiting) => match waiting.slice() {
                     Some(slice) => slice,
-                    None => break self.timed_out(),
+                    None => break Err(endpoint::silence(input, &self.tally, limit, flow.timeout_ms)),
                 },
             };
             let relayed = if self.tally.frames == 0 {
@@ -198,22 +198,6 @@ impl Run<'_> {
             args.flow.say(|| format!("relayed {frames} frames, {} bytes", self.tally.bytes));
         }
         Ok(frame.len())
-    }
-
-    /// A silent writer ends the run; it is a failure unless frames came and no number of them was asked for.
-    fn timed_out(&self) -> Result<(), Failure> {
-        let flow = &self.args.flow;
-        let (got, asked, ms) = (self.tally.frames, flow.frames.unwrap_or(0), flow.timeout_ms);
-        match (got, asked) {
-            (0, _) => {
-                Err(Failure::read(format_args!("buffer {:?}: no frame came within {ms} ms", self.args.input)))
-            }
-            (_, 0) => Ok(()),
-            _ => Err(Failure::read(format_args!(
-                "buffer {:?}: no further frame came within {ms} ms, after {got} of {asked}",
-                self.args.input
-            ))),
-        }
     }
 
     fn conclude(self) -> Result<(), Failure> {

@@ -148,6 +148,9 @@ pub(crate) struct ReadReport {
     pub(crate) throughput_mbps: f64,
     pub(crate) verification_errors: u64,
     pub(crate) checksums: Vec<FrameChecksum>,
+    /// Where what came is, if it did not come whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) partial_files: Vec<String>,
     pub(crate) errors: Vec<String>,
 }
 

@@ -2,7 +2,6 @@
 
 use core::fmt::Write as _;
 use core::time::Duration;
-use std::io::Read as _;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -28,7 +27,7 @@ pub(crate) struct CallArgs {
 
     /// The request, from a file; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
-    file: Option<String>,
+    file: Option<Place>,
 
     /// How often it is sent, 0 = until interrupted. If once, and without --json-output, the response's bytes are printed
     /// and nothing else; otherwise a report
@@ -151,19 +150,9 @@ fn call(
 
 fn request(args: &CallArgs) -> Result<Vec<u8>, Failure> {
     let (from, request) = match (&args.text, &args.file) {
-        (Some(text), _) => ("the text", Ok(text.clone().into_bytes())),
-        (None, file) => {
-            let file = file.as_deref().unwrap_or("-");
-            match Place::from(file) {
-                Place::Standard => {
-                    let mut bytes = Vec::new();
-                    ("standard input", std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes))
-                }
-                // Windows does not open folders, and would say that access is denied.
-                Place::File(path) if path.is_dir() => (file, Err(std::io::ErrorKind::IsADirectory.into())),
-                Place::File(path) => (file, std::fs::read(path)),
-            }
-        }
+        (Some(text), _) => ("the text".to_owned(), Ok(text.clone().into_bytes())),
+        (None, Some(file @ Place::File(_))) => (file.to_string(), file.read()),
+        (None, _) => ("standard input".to_owned(), Place::Standard.read()),
     };
     match request {
         Err(error) => Err(Failure::usage(format_args!("{from}: {error}"))),

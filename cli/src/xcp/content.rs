@@ -1,6 +1,5 @@
 //! What is sent: an ether, a text, a tensor or a file, and how is it encoded for the peer?
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use strait::xcp::{Agreed, Attachment, CodecId, Ether, Flags, OCTETS, SchemaKey, 
 
 use super::names::{AsCodec, codec_name, codec_names};
 use super::npy::Array;
+use crate::args::Place;
 use crate::exit::Failure;
 
 /// Kind of an ether that is sent because the peer takes no plain bytes.
@@ -51,14 +51,9 @@ impl Content {
     ///
     /// # Errors
     /// The file cannot be read, or is no ether.
-    pub(super) fn json(file: &str) -> Result<Self, Failure> {
+    pub(super) fn json(file: &Place) -> Result<Self, Failure> {
         let failed = |why: &dyn core::fmt::Display| Failure::usage(format_args!("{file}: {why}"));
-        let mut text = Vec::new();
-        let read = match file {
-            "-" => std::io::stdin().lock().read_to_end(&mut text),
-            path => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut text)),
-        };
-        read.map_err(|error| failed(&error))?;
+        let text = file.read().map_err(|error| failed(&error))?;
         let limits = DecodeLimits { body: text.len(), ..DecodeLimits::default() };
         let context = DecodeContext { limits, ..DecodeContext::default() };
         let ether = Registry::new().decode(CodecId::JSON, &text.into(), &context);

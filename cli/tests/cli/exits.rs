@@ -123,25 +123,47 @@ fn stop(mut reader: Running) {
 }
 
 #[test]
-fn a_silent_stream_ends_with_3_unless_frames_came_and_no_number_was_asked_for() {
+fn a_silent_stream_ends_with_3_whatever_has_come() {
     let name = Name::new("silent");
     let ended = run(&["reader", &name, "--timeout-ms", "5", "--json-output"]).expect_code(3);
-    assert!(ended.json()["errors"][0].as_str().unwrap().contains(&*name));
+    let expected = format!("buffer {:?}: no frame came within 5 ms; no writer is connected", &*name);
+    assert_eq!(ended.json()["errors"], serde_json::json!([expected]));
 
-    for (asked, code) in [("0", 0), ("2", 3)] {
-        let mut reader =
-            start(&["reader", &name, "-n", asked, "--timeout-ms", "2000", "-v", "--json-output"]);
-        let (_, _rest) = reader.first_complaint();
-        // Its input stays open: one frame, then silence.
-        let mut writer = start(&["writer", &name, "--file", "-", "-s", "4"]);
+    for (asked, of) in [("0", ""), ("2", " of 2")] {
+        // It is there first, and its input stays open: one frame, then silence.
+        let mut writer = start(&["writer", &name, "--file", "-", "-s", "4", "--wait-ms", LONG]);
         let mut input = writer.stdin();
         input.write_all(b"once").unwrap();
-        let read = reader.end().expect_code(code).json();
+        let reader = start(&["reader", &name, "-n", asked, "--timeout-ms", "2000", "--json-output"]);
+        let read = reader.end().expect_code(3).json();
         assert_eq!(read["frames_read"], 1);
-        assert_eq!(read["errors"].as_array().unwrap().len(), usize::from(code != 0));
+        let expected = format!(
+            "buffer {:?}: no further frame came within 2000 ms, after 1{of} with 4 bytes; its writer lives and has not \
+             closed",
+            &*name
+        );
+        assert_eq!(read["errors"], serde_json::json!([expected]));
         drop(input);
         writer.end().expect_code(0);
     }
+}
+
+#[test]
+fn a_relay_whose_input_falls_silent_ends_with_3() {
+    let (input, output) = (Name::new("in"), Name::new("out"));
+    let reader = start(&["reader", &output, "-n", "1", "--timeout-ms", LONG]);
+    let mut writer = start(&["writer", &input, "--file", "-", "-s", "4", "--wait-ms", LONG]);
+    let mut bytes = writer.stdin();
+    bytes.write_all(b"once").unwrap();
+    let relay =
+        start(&["relay", &input, &output, "--timeout-ms", "2000", "--create-output", "--json-output"]);
+    reader.end().expect_code(0);
+    let relayed = relay.end().expect_code(3).json();
+    assert_eq!([&relayed["frames_relayed"], &relayed["total_bytes"]], [1, 4]);
+    let said = relayed["errors"][0].as_str().unwrap();
+    assert!(said.contains("after 1 with 4 bytes; its writer lives"), "{said}");
+    drop(bytes);
+    writer.end().expect_code(0);
 }
 
 #[test]

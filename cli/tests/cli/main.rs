@@ -15,6 +15,7 @@ mod json;
 #[cfg(target_os = "linux")]
 mod linux;
 mod look;
+mod partial;
 #[cfg(target_os = "linux")]
 mod signals;
 mod support;

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use crate::linux::signal;
-use crate::support::{ChannelName, LONG, Name, run, start, start_after};
+use crate::support::{ChannelName, LONG, Name, TempFolder, run, start, start_after};
 
 #[test]
 fn a_closed_terminal_and_quit_end_it_in_order_as_terminate_does() {
@@ -68,6 +68,20 @@ fn a_buffer_larger_than_files_may_be_is_an_error_with_both_numbers() {
     let link = ["link", "create", &*name, "--hold"];
     let ended = start_after("ulimit -f 1000", &link).end().expect_code(1);
     assert!(ended.stderr.contains("ulimit -f"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_file_that_grows_beyond_its_limit_is_an_error_and_stays_unfinished() {
+    let (name, folder) = (Name::new("grows"), TempFolder::new("grows"));
+    let out = folder.path("copy");
+    let args =
+        ["reader", &*name, "--buffer-size", "10240", "--timeout-ms", LONG, "--out", out.to_str().unwrap()];
+    let reader = start_after("ulimit -f 100", &args);
+    let written = start(&["writer", &*name, "-n", "1000", "--wait-ms", LONG, "--timeout-ms", LONG]);
+    let ended = reader.end().expect_code(3);
+    assert!(ended.stderr.contains("ulimit -f"), "{}", ended.stderr);
+    assert_eq!(folder.names(), ["copy.part"]);
+    written.end().expect_code(2);
 }
 
 #[test]

@@ -3,9 +3,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _};
-#[cfg(target_os = "linux")]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
 /// Milliseconds that nothing takes on any machine: a test that fails for another reason still ends.
@@ -85,6 +83,37 @@ impl core::ops::Deref for ChannelName {
 
     fn deref(&self) -> &str {
         &self.name
+    }
+}
+
+/// A folder that goes with its test, and all that is in it.
+pub(crate) struct TempFolder(PathBuf);
+
+impl TempFolder {
+    pub(crate) fn new(what: &str) -> Self {
+        let folder = std::env::temp_dir().join(unique(what));
+        std::fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+
+    /// A path in it, which need not exist.
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Names of all that is in it, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for TempFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
