@@ -10,13 +10,14 @@ use clap::Args;
 use clap::builder::{MapValueParser, OsStringValueParser, TypedValueParser as _, ValueParserFactory};
 use strait::zerobuffer::{Reader, ReaderBuilder};
 
+use crate::exit::Failure;
 use crate::report;
 
 /// Options of writer, reader and relay.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Flow {
-    /// Most frames to move, 0 = no limit [default: 0; in a writer without --file 1000]
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    /// Most frames to move, 0 or -1 = no limit [default: 0; in a writer without --file 1000]
+    #[arg(short = 'n', long, value_name = "COUNT", allow_negative_numbers = true, value_parser = count)]
     pub(crate) frames: Option<u64>,
 
     /// Pause after each batch, in milliseconds
@@ -106,6 +107,38 @@ pub(crate) struct Reproducible {
     pub(crate) seed: u64,
 }
 
+/// Options of what describes itself to the other end: writer and caller.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Metadata {
+    /// Metadata, as text
+    #[arg(short, long, value_name = "TEXT", conflicts_with = "metadata_file")]
+    metadata: Option<String>,
+
+    /// Metadata, from a file
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
+}
+
+impl Metadata {
+    /// The metadata, if there shall be any.
+    pub(crate) fn bytes(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let metadata = match (&self.metadata, &self.metadata_file) {
+            (Some(text), _) => Some(text.clone().into_bytes()),
+            (None, Some(path)) => {
+                let named = |error| Failure::usage(format_args!("{}: {error}", path.display()));
+                Some(std::fs::read(path).map_err(named)?)
+            }
+            (None, None) => None,
+        };
+        match metadata {
+            Some(metadata) if metadata.is_empty() => {
+                Err(Failure::usage("metadata need at least 1 byte; leave them out instead"))
+            }
+            metadata => Ok(metadata),
+        }
+    }
+}
+
 /// Where a file is, or standard input or output for `-`. A path has the bytes that the system has, UTF-8 or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -153,6 +186,16 @@ impl fmt::Display for Place {
     }
 }
 
+/// How often or how many: a number, or -1 for no limit, as 0 is.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    match text {
+        "-1" => Ok(0),
+        _ => text
+            .parse()
+            .map_err(|error| format!("{text:?} is neither a count nor -1, which is no limit: {error}")),
+    }
+}
+
 /// Permission bits.
 pub(crate) fn octal(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text.strip_prefix("0o").unwrap_or(text), 8) {
@@ -164,6 +207,14 @@ pub(crate) fn octal(text: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_of_0_or_minus_1_has_no_limit() {
+        assert_eq!(["0", "-1", "7"].map(count), [Ok(0), Ok(0), Ok(7)]);
+        for bad in ["", "-2", "1k", "1.5", "18446744073709551616"] {
+            assert!(count(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_dash_is_standard_input_or_output_and_other_bytes_are_a_path() {

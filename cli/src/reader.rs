@@ -17,6 +17,9 @@ use crate::sink::Sink;
 use crate::size::SizeRange;
 use crate::tally::Tally;
 
+/// Bytes of a frame, unless others are asked for: what a writer makes without --size.
+const FRAME_SIZE: usize = 1024;
+
 /// Options of `strait reader`.
 #[derive(Debug, Args)]
 pub(crate) struct ReaderArgs {
@@ -29,8 +32,9 @@ pub(crate) struct ReaderArgs {
     #[command(flatten)]
     reproducible: Reproducible,
 
-    /// Bytes that each frame must have: N, or MIN..MAX (both included), each frame's size drawn by --seed. Without it
-    /// any size will do, and the report's `frame_size` is that of the first frame [1024 if there is none]
+    /// Bytes that each frame is compared with: N, or MIN..MAX (both included), each frame's size drawn by --seed. Asked
+    /// for, another size is a verification error. If not, any size will do: the report's `other_sizes` counts those that
+    /// are not the default, and its `frame_size` is that of the first frame [default: 1024]
     #[arg(short, long, value_name = "N|MIN..MAX")]
     size: Option<SizeRange>,
 
@@ -69,7 +73,8 @@ pub(crate) fn run(args: ReaderArgs) -> Result<(), Failure> {
         tally: Tally::default(),
         metadata_size: 0,
         frame_size: args.size.map(|size| size.max),
-        checker: Checker::new("frame", args.verify, args.size, args.reproducible.seed),
+        checker: Checker::new("frame", args.verify, args.size, args.reproducible.seed)
+            .counting_other_than(SizeRange::fixed(FRAME_SIZE)),
         checksums: Checksums::new(args.flow.checksum),
         troubles: Troubles::default(),
     };
@@ -204,11 +209,12 @@ impl Run {
                 operation: "read",
                 buffer_name: args.buffer.clone(),
                 frames_read: self.tally.frames,
-                frame_size: self.frame_size.unwrap_or(1024),
+                frame_size: self.frame_size.unwrap_or(FRAME_SIZE),
                 metadata_size: self.metadata_size,
                 duration_seconds: self.tally.duration().as_secs_f64(),
                 throughput_mbps: self.tally.throughput(),
                 verification_errors: self.checker.wrong(),
+                other_sizes: Some(self.checker.other_sizes()).filter(|other| *other > 0),
                 checksums,
                 partial_files,
                 errors: self.troubles.messages(),

@@ -147,6 +147,9 @@ pub(crate) struct ReadReport {
     pub(crate) duration_seconds: f64,
     pub(crate) throughput_mbps: f64,
     pub(crate) verification_errors: u64,
+    /// Frames of another size than was asked for, or than the default; said if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) other_sizes: Option<u64>,
     pub(crate) checksums: Vec<FrameChecksum>,
     /// Where what came is, if it did not come whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -1,13 +1,12 @@
 //! `strait writer`: puts frames into a buffer.
 
 use core::time::Duration;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 use strait::zerobuffer::Writer;
 
-use crate::args::{Flow, Place, Reproducible};
+use crate::args::{Flow, Metadata, Place, Reproducible};
 use crate::endpoint::{self, Sent};
 use crate::exit::{self, Failure};
 use crate::interrupt::Interrupt;
@@ -36,13 +35,8 @@ pub(crate) struct WriterArgs {
     #[arg(short, long, value_name = "N|MIN..MAX", default_value = "1024")]
     size: SizeRange,
 
-    /// Metadata, as text
-    #[arg(short, long, value_name = "TEXT", conflicts_with = "metadata_file")]
-    metadata: Option<String>,
-
-    /// Metadata, from a file
-    #[arg(long, value_name = "FILE")]
-    metadata_file: Option<PathBuf>,
+    #[command(flatten)]
+    metadata: Metadata,
 
     /// What made-up frames hold
     #[arg(long, value_enum, default_value = "sequential")]
@@ -78,7 +72,7 @@ struct Run {
 impl Run {
     fn write(&mut self, args: &WriterArgs) -> Result<(), Failure> {
         let flow = &args.flow;
-        let metadata = metadata(args)?;
+        let metadata = args.metadata.bytes()?;
         let mut source = source(args)?;
         let interrupt = Interrupt::catch().map_err(Failure::connect)?;
 
@@ -158,23 +152,6 @@ impl Run {
         } else {
             Ok(())
         }
-    }
-}
-
-fn metadata(args: &WriterArgs) -> Result<Option<Vec<u8>>, Failure> {
-    let metadata = match (&args.metadata, &args.metadata_file) {
-        (Some(text), _) => Some(text.clone().into_bytes()),
-        (None, Some(path)) => {
-            let named = |error| Failure::usage(format_args!("{}: {error}", path.display()));
-            Some(std::fs::read(path).map_err(named)?)
-        }
-        (None, None) => None,
-    };
-    match metadata {
-        Some(metadata) if metadata.is_empty() => {
-            Err(Failure::usage("metadata need at least 1 byte; leave them out instead"))
-        }
-        metadata => Ok(metadata),
     }
 }
 

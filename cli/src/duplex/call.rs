@@ -9,7 +9,7 @@ use strait::zerobuffer::duplex::{Channel, Client, ConnectError};
 use strait::zerobuffer::{ConnectError as Buffer, CreateError};
 
 use super::calls::{Calls, Tally};
-use crate::args::{Creation, Place};
+use crate::args::{Creation, Metadata, Place};
 use crate::exit::Failure;
 use crate::interrupt::{Interrupt, Patience, SLICE};
 use crate::latency::Percentiles;
@@ -29,9 +29,12 @@ pub(crate) struct CallArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     file: Option<Place>,
 
-    /// How often it is sent, 0 = until interrupted. If once, and without --json-output, the response's bytes are printed
+    #[command(flatten)]
+    metadata: Metadata,
+
+    /// How often it is sent, 0 or -1 = until interrupted. If once, and without --json-output, the response's bytes are printed
     /// and nothing else; otherwise a report
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1, allow_negative_numbers = true, value_parser = crate::args::count)]
     requests: u64,
 
     /// Threads that send; each waits for its response before it sends the next request
@@ -114,6 +117,7 @@ fn call(
 ) -> Result<(), Failure> {
     // First: until the program has buffers to remove, a signal may end it.
     let request = request(args)?;
+    let metadata = args.metadata.bytes()?;
     let expected = args.verify.transform().map(|transform| {
         let mut expected = vec![0; request.len()];
         transform.apply(args.xor_key, &request, &mut expected);
@@ -125,6 +129,9 @@ fn call(
     if args.verbose {
         let shares = if client.shares_payload() { "shared" } else { "copied" };
         report::complain(format_args!("connected to {:?}, long responses may be {shares}", args.channel));
+    }
+    if let Some(metadata) = metadata {
+        client.set_metadata(&metadata).map_err(Failure::write)?;
     }
     let timeout = match args.timeout_ms {
         0 => Duration::MAX,

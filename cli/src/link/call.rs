@@ -36,9 +36,9 @@ pub(crate) struct CallArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     file: Option<Place>,
 
-    /// How often it is sent, 0 = until interrupted. If once, and without --json-output, the answer's bytes are printed and
+    /// How often it is sent, 0 or -1 = until interrupted. If once, and without --json-output, the answer's bytes are printed and
     /// nothing else; otherwise a report
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1, allow_negative_numbers = true, value_parser = crate::args::count)]
     requests: u64,
 
     #[command(flatten)]

@@ -22,8 +22,8 @@ pub(super) struct Taking {
     #[arg(long, visible_alias = "out", value_name = "FILE")]
     pub(super) file: Option<Place>,
 
-    /// Most messages to receive, 0 = no limit
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 0)]
+    /// Most messages to receive, 0 or -1 = no limit
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true, value_parser = crate::args::count)]
     pub(super) count: u64,
 
     /// Ends when so many bytes have come, 0 = no limit

@@ -58,8 +58,8 @@ pub(crate) struct SendArgs {
     #[command(flatten)]
     reproducible: Reproducible,
 
-    /// Most messages to send, 0 = no limit [default: 0; of --message 1; of --pattern 1000]
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    /// Most messages to send, 0 or -1 = no limit [default: 0; of --message 1; of --pattern 1000]
+    #[arg(short = 'n', long, value_name = "COUNT", allow_negative_numbers = true, value_parser = crate::args::count)]
     count: Option<u64>,
 
     /// Sends over a session, to a receiver that says --session too: messages of any length, and the features below

@@ -17,7 +17,8 @@ fn bad_arguments_end_with_4() {
         &["relay", "one"],
         &["relay", "same", "same"],
         &["writer", "b", "--bogus"],
-        &["writer", "b", "-n", "-1"],
+        &["writer", "b", "-n", "-2"],
+        &["reader", "b", "-n", "-2"],
         &["writer", "b", "-n", "many"],
         &["writer", "b", "-s", "0"],
         &["writer", "b", "-s", "9..3"],
@@ -129,7 +130,7 @@ fn a_silent_stream_ends_with_3_whatever_has_come() {
     let expected = format!("buffer {:?}: no frame came within 5 ms; no writer is connected", &*name);
     assert_eq!(ended.json()["errors"], serde_json::json!([expected]));
 
-    for (asked, of) in [("0", ""), ("2", " of 2")] {
+    for (asked, of) in [("0", ""), ("-1", ""), ("2", " of 2")] {
         // It is there first, and its input stays open: one frame, then silence.
         let mut writer = start(&["writer", &name, "--file", "-", "-s", "4", "--wait-ms", LONG]);
         let mut input = writer.stdin();

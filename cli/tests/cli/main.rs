@@ -16,6 +16,7 @@ mod json;
 mod linux;
 mod look;
 mod partial;
+mod seed;
 #[cfg(target_os = "linux")]
 mod signals;
 mod support;
