@@ -1,18 +1,23 @@
 //! Which options the subcommands that move frames share, and what each means in all of them.
 
+use core::fmt;
 use core::time::Duration;
+use std::ffi::OsString;
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{MapValueParser, OsStringValueParser, TypedValueParser as _, ValueParserFactory};
 use strait::zerobuffer::{Reader, ReaderBuilder};
 
+use crate::exit::Failure;
 use crate::report;
 
 /// Options of writer, reader and relay.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Flow {
-    /// Most frames to move, 0 = no limit [default: 0; in a writer without --file 1000]
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    /// Most frames to move, 0 or -1 = no limit [default: 0; in a writer without --file 1000]
+    #[arg(short = 'n', long, value_name = "COUNT", allow_negative_numbers = true, value_parser = count)]
     pub(crate) frames: Option<u64>,
 
     /// Pause after each batch, in milliseconds
@@ -24,7 +29,7 @@ pub(crate) struct Flow {
     pub(crate) batch_size: u64,
 
     /// Longest wait for the other end at each frame, in milliseconds: for a frame to come when reading, for space when
-    /// writing; 0 = for ever
+    /// writing; 0 = for ever. Who waits longer fails, whether the other end lives or not
     #[arg(long, value_name = "MS", default_value_t = 5000)]
     pub(crate) timeout_ms: u64,
 
@@ -102,7 +107,39 @@ pub(crate) struct Reproducible {
     pub(crate) seed: u64,
 }
 
-/// Where a file is, or standard input or output for `-`.
+/// Options of what describes itself to the other end: writer and caller.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Metadata {
+    /// Metadata, as text
+    #[arg(short, long, value_name = "TEXT", conflicts_with = "metadata_file")]
+    metadata: Option<String>,
+
+    /// Metadata, from a file
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
+}
+
+impl Metadata {
+    /// The metadata, if there shall be any.
+    pub(crate) fn bytes(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let metadata = match (&self.metadata, &self.metadata_file) {
+            (Some(text), _) => Some(text.clone().into_bytes()),
+            (None, Some(path)) => {
+                let named = |error| Failure::usage(format_args!("{}: {error}", path.display()));
+                Some(std::fs::read(path).map_err(named)?)
+            }
+            (None, None) => None,
+        };
+        match metadata {
+            Some(metadata) if metadata.is_empty() => {
+                Err(Failure::usage("metadata need at least 1 byte; leave them out instead"))
+            }
+            metadata => Ok(metadata),
+        }
+    }
+}
+
+/// Where a file is, or standard input or output for `-`. A path has the bytes that the system has, UTF-8 or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// `-`.
@@ -111,9 +148,51 @@ pub(crate) enum Place {
     File(PathBuf),
 }
 
-impl From<&str> for Place {
-    fn from(text: &str) -> Self {
+impl Place {
+    /// Everything that is there to read.
+    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match self {
+            Self::Standard => io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes),
+            // Windows does not open folders, and would say that access is denied.
+            Self::File(path) if path.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Self::File(path) => std::fs::read(path),
+        }
+    }
+}
+
+impl From<OsString> for Place {
+    fn from(text: OsString) -> Self {
         if text == "-" { Self::Standard } else { Self::File(text.into()) }
+    }
+}
+
+/// Options may have this type.
+impl ValueParserFactory for Place {
+    type Parser = MapValueParser<OsStringValueParser, fn(OsString) -> Self>;
+
+    fn value_parser() -> Self::Parser {
+        OsStringValueParser::new().map(Self::from)
+    }
+}
+
+/// For messages: as it was given, with what is not UTF-8 replaced.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standard => f.write_str("-"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// How often or how many: a number, or -1 for no limit, as 0 is.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    match text {
+        "-1" => Ok(0),
+        _ => text
+            .parse()
+            .map_err(|error| format!("{text:?} is neither a count nor -1, which is no limit: {error}")),
     }
 }
 
@@ -128,6 +207,28 @@ pub(crate) fn octal(text: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_of_0_or_minus_1_has_no_limit() {
+        assert_eq!(["0", "-1", "7"].map(count), [Ok(0), Ok(0), Ok(7)]);
+        for bad in ["", "-2", "1k", "1.5", "18446744073709551616"] {
+            assert!(count(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_dash_is_standard_input_or_output_and_other_bytes_are_a_path() {
+        assert_eq!(Place::from(OsString::from("-")), Place::Standard);
+        assert_eq!(Place::from(OsString::from("--")), Place::File("--".into()));
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStringExt as _;
+            let place = Place::from(OsString::from_vec(b"a\xffb".to_vec()));
+            assert_eq!(place.to_string(), "a\u{fffd}b");
+            let Place::File(path) = place else { panic!("a path") };
+            assert_eq!(path.as_os_str().as_encoded_bytes(), b"a\xffb");
+        }
+    }
 
     #[test]
     fn a_mode_is_octal_and_has_nine_bits() {

@@ -37,6 +37,9 @@ impl Verify {
 pub(crate) struct Checker {
     what: &'static str,
     sizes: Option<Sizes>,
+    /// Sizes that frames may have other than, but are compared with.
+    usual: Option<Sizes>,
+    unusual: u64,
     pattern: Option<Pattern>,
     seed: u64,
     wrong: u64,
@@ -45,7 +48,21 @@ pub(crate) struct Checker {
 impl Checker {
     /// For frames, called `what`, of these sizes if they matter.
     pub(crate) fn new(what: &'static str, verify: Verify, size: Option<SizeRange>, seed: u64) -> Self {
-        Self { what, sizes: size.map(|size| size.sizes(seed)), pattern: verify.pattern(), seed, wrong: 0 }
+        let sizes = size.map(|size| size.sizes(seed));
+        Self { what, sizes, usual: None, unusual: 0, pattern: verify.pattern(), seed, wrong: 0 }
+    }
+
+    /// Unless their sizes matter, those that are not `size` are counted.
+    pub(crate) fn counting_other_than(mut self, size: SizeRange) -> Self {
+        if self.sizes.is_none() {
+            self.usual = Some(size.sizes(self.seed));
+        }
+        self
+    }
+
+    /// How many had another size than expected, whether that matters or not.
+    pub(crate) fn other_sizes(&self) -> u64 {
+        self.unusual
     }
 
     /// How many were not what they should be.
@@ -61,8 +78,12 @@ impl Checker {
     }
 
     fn wrong_size(&mut self, index: u64, frame: &[u8]) -> Option<Failure> {
-        let expected = self.sizes.as_mut()?.next_len();
         let (what, found) = (self.what, frame.len());
+        if let Some(usual) = &mut self.usual {
+            self.unusual += u64::from(usual.next_len() != found);
+        }
+        let expected = self.sizes.as_mut()?.next_len();
+        self.unusual += u64::from(found != expected);
         (found != expected)
             .then(|| Failure::verify(format_args!("{what} {index} has {found} bytes, expected {expected}")))
     }
@@ -73,5 +94,22 @@ impl Checker {
             "{} {index}: byte {at} is 0x{:02x}, expected 0x{expected:02x}",
             self.what, frame[at]
         )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_size_is_an_error_if_it_matters_and_is_counted_in_any_case() {
+        let asked = SizeRange::fixed(2);
+        for (size, wrong) in [(None, 0), (Some(asked), 2)] {
+            let mut checker = Checker::new("frame", Verify::None, size, 0).counting_other_than(asked);
+            for (index, frame) in [&b"ab"[..], b"a", b"abc"].iter().enumerate() {
+                let _ = checker.check(index as u64, frame);
+            }
+            assert_eq!((checker.other_sizes(), checker.wrong()), (2, wrong), "{size:?}");
+        }
     }
 }

@@ -8,11 +8,13 @@ use strait::zerobuffer::{ConnectError, CreateError, Reader, SendError, Writer};
 use crate::args::Creation;
 use crate::exit::{ExitCode, Failure};
 use crate::interrupt::{Interrupt, Patience};
+use crate::tally::Tally;
 
 /// Creates the buffer `name`.
-pub(crate) fn create(name: &str, creation: &Creation) -> Result<Reader, Failure> {
+pub(crate) fn create(name: &str, creation: &Creation, interrupt: &Interrupt) -> Result<Reader, Failure> {
     creation.builder(name).create().map_err(|error| match error {
         CreateError::BadName { .. } | CreateError::BadCapacity { .. } => Failure::usage(error),
+        _ if interrupt.is_set() => interrupt.failure(),
         _ => Failure::connect(error),
     })
 }
@@ -34,7 +36,7 @@ pub(crate) fn connect(
             Err(error) => error,
         };
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
         let may_come = matches!(
             error,
@@ -55,6 +57,24 @@ pub(crate) fn connect(
             ),
             _ => Failure::new(code, error),
         });
+    }
+}
+
+/// What a reader ends with that found nothing for `ms` milliseconds, having received `tally` of the `asked` frames,
+/// where 0 asks for no number. That its writer lives makes it no success: what is missing may be still to come.
+pub(crate) fn silence(reader: &mut Reader, tally: &Tally, asked: u64, ms: u64) -> Failure {
+    let (name, frames, bytes) = (reader.name().to_owned(), tally.frames, tally.bytes);
+    let writer = match reader.is_writer_connected() {
+        Ok(true) => "its writer lives and has not closed",
+        Ok(false) => "no writer is connected",
+        Err(error) => return Failure::read(error),
+    };
+    let of = if asked == 0 { String::new() } else { format!(" of {asked}") };
+    match frames {
+        0 => Failure::read(format_args!("buffer {name:?}: no frame came within {ms} ms; {writer}")),
+        _ => Failure::read(format_args!(
+            "buffer {name:?}: no further frame came within {ms} ms, after {frames}{of} with {bytes} bytes; {writer}"
+        )),
     }
 }
 
@@ -94,7 +114,7 @@ pub(crate) fn send(
             }
             Err(SendError::BufferFull { .. }) if slice.is_some() => {
                 if interrupt.is_set() {
-                    return Err(Failure::interrupted());
+                    return Err(interrupt.failure());
                 }
                 patience.get_or_insert_with(|| Patience::new(timeout));
             }

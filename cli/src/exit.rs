@@ -5,10 +5,10 @@
 //! | 0 | all went well |
 //! | 1 | the buffer, or the relay's input buffer, cannot be created or connected to |
 //! | 2 | the relay's output buffer cannot be reached, or writing failed |
-//! | 3 | reading or relaying failed: no frame in time, a dead writer, a corrupt buffer |
+//! | 3 | reading or relaying failed: no frame in time, whatever came before, a dead writer, a corrupt buffer |
 //! | 4 | bad arguments, or a file that they name cannot be opened |
 //! | 5 | verification failed: a frame's content or size is not what was asked for |
-//! | 130 | interrupted; the program's own buffers were removed |
+//! | 128 + n | interrupted by signal n: 129 SIGHUP, 130 SIGINT, 131 SIGQUIT, 143 SIGTERM; the program's own buffers were removed |
 
 /// A number that the program ends with.
 pub(crate) type ExitCode = u8;
@@ -23,8 +23,12 @@ pub(crate) const READ: ExitCode = 3;
 pub(crate) const USAGE: ExitCode = 4;
 /// Other frames than asked for.
 pub(crate) const VERIFY: ExitCode = 5;
-/// Stopped by the user: 128 and the number of `SIGINT`, as shells have it.
-pub(crate) const INTERRUPTED: ExitCode = 130;
+/// Stopped by a signal: 128 and its number, as shells have it.
+const INTERRUPTED: ExitCode = 128;
+/// The signals that stop the program, by the numbers that they have on every system.
+const SIGNALS: [(u8, &str); 4] = [(1, "SIGHUP"), (2, "SIGINT"), (3, "SIGQUIT"), (15, "SIGTERM")];
+/// What Ctrl-C sends.
+pub(crate) const SIGINT: u8 = 2;
 
 /// The table above, for `--help`.
 pub(crate) const HELP: &str = "\
@@ -32,10 +36,10 @@ Exit codes:
   0    all went well
   1    the buffer (the relay's input buffer) cannot be created or connected to
   2    the relay's output buffer cannot be reached, or writing failed
-  3    reading or relaying failed: no frame in time, a dead writer, a corrupt buffer
+  3    reading or relaying failed: no frame in time, whatever came before, a dead writer, a corrupt buffer
   4    bad arguments, or a file that they name cannot be opened
   5    verification failed: a frame's content or size is not what was asked for
-  130  interrupted; the program's own buffers were removed";
+  130  interrupted by SIGINT (SIGHUP 129, SIGQUIT 131, SIGTERM 143); the program's own buffers were removed";
 
 /// The same for `strait duplex`.
 pub(crate) const DUPLEX_HELP: &str = "\
@@ -46,7 +50,7 @@ Exit codes:
   3    no response in time, a failure response, the server is gone, a corrupt buffer
   4    bad arguments, or a file that they name cannot be opened
   5    verification failed: a response is not what was asked for
-  130  interrupted; the program's own buffers were removed";
+  130  interrupted by SIGINT (SIGHUP 129, SIGQUIT 131, SIGTERM 143); the program's own buffers were removed";
 
 /// The same for `strait link`.
 pub(crate) const LINK_HELP: &str = "\
@@ -54,10 +58,10 @@ Exit codes:
   0    all went well
   1    the link cannot be made or opened, or is not the one asked for; the other end does not agree
   2    a message cannot be sent: no slot in time, a damaged link
-  3    receiving or a call failed: nothing in time, a sender died, a failure answer, a damaged link
+  3    receiving or a call failed: nothing in time, whatever came before, a sender died, a failure answer, a damaged link
   4    bad arguments, or a file that they name cannot be opened
   5    verification failed: what came is not what was asked for
-  130  interrupted; a link that the program made goes with it";
+  130  interrupted by SIGINT (SIGHUP 129, SIGQUIT 131, SIGTERM 143); a link that the program made goes with it";
 
 /// The same for `strait xcp`.
 pub(crate) const XCP_HELP: &str = "\
@@ -68,7 +72,7 @@ Exit codes:
   3    no answer, or nothing from a pipe, in time; a refusal, a lost connection; what is decoded is no frame, or ends inside of one
   4    bad arguments, or a file that they name cannot be opened or is not what it should be
   5    verification failed: the peer saw other bytes than were sent; the checksum of a decoded frame is wrong
-  130  interrupted";
+  130  interrupted by SIGINT (SIGHUP 129, SIGQUIT 131, SIGTERM 143)";
 
 /// Why the program ends, other than well.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,12 +81,14 @@ pub(crate) struct Failure {
     pub(crate) code: ExitCode,
     /// One sentence, without the program's name.
     pub(crate) message: String,
+    /// Whether it was said on standard error already.
+    pub(crate) is_said: bool,
 }
 
 impl Failure {
     /// A failure with its number.
     pub(crate) fn new(code: ExitCode, message: impl ToString) -> Self {
-        Self { code, message: message.to_string() }
+        Self { code, message: message.to_string(), is_said: false }
     }
 
     /// [`CONNECT`].
@@ -110,9 +116,18 @@ impl Failure {
         Self::new(VERIFY, message)
     }
 
-    /// [`INTERRUPTED`].
-    pub(crate) fn interrupted() -> Self {
-        Self::new(INTERRUPTED, "interrupted")
+    /// What a signal of this number ends the program with.
+    pub(crate) fn interrupted(signal: u8) -> Self {
+        let code = INTERRUPTED.saturating_add(signal);
+        match SIGNALS.iter().find(|(number, _)| *number == signal) {
+            Some((_, name)) if signal != SIGINT => Self::new(code, format_args!("interrupted by {name}")),
+            _ => Self::new(code, "interrupted"),
+        }
+    }
+
+    /// Whether a signal ended the run.
+    pub(crate) fn is_interruption(&self) -> bool {
+        self.code >= INTERRUPTED
     }
 }
 
@@ -128,7 +143,7 @@ mod tests {
             Failure::read("").code,
             Failure::usage("").code,
             Failure::verify("").code,
-            Failure::interrupted().code,
+            Failure::interrupted(SIGINT).code,
         ];
         assert_eq!(codes, [1, 2, 3, 4, 5, 130]);
         for code in codes {
@@ -139,5 +154,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn every_signal_has_its_number_and_help_says_it() {
+        for (number, name) in SIGNALS {
+            let failure = Failure::interrupted(number);
+            assert!(failure.is_interruption() && failure.code == 128 + number, "{name}");
+            assert!(failure.message.contains(name) || number == SIGINT, "{failure:?}");
+            for help in [HELP, DUPLEX_HELP, LINK_HELP, XCP_HELP] {
+                let said =
+                    help.lines().any(|line| line.contains(name) && line.contains(&failure.code.to_string()));
+                assert!(said, "{name}");
+            }
+        }
+        assert!(!Failure::verify("").is_interruption());
     }
 }

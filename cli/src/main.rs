@@ -83,6 +83,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    if let Err(error) = interrupt::outlive_file_limit() {
+        report::complain(format_args!("a file that reaches its limit will end the program at once: {error}"));
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refused(&error),
@@ -102,8 +106,10 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { code, message }) => {
-            report::complain(message);
+        Err(Failure { code, message, is_said }) => {
+            if !is_said {
+                report::complain(message);
+            }
             ExitCode::from(code)
         }
     }

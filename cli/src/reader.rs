@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::Args;
 use strait::zerobuffer::{Reader, RecvError};
 
-use crate::args::{Creation, Flow, Reproducible};
+use crate::args::{Creation, Flow, Place, Reproducible};
 use crate::check::{Checker, Verify};
 use crate::endpoint;
 use crate::exit::Failure;
@@ -16,6 +16,9 @@ use crate::report::{self, Checksums, ReadReport, Troubles};
 use crate::sink::Sink;
 use crate::size::SizeRange;
 use crate::tally::Tally;
+
+/// Bytes of a frame, unless others are asked for: what a writer makes without --size.
+const FRAME_SIZE: usize = 1024;
 
 /// Options of `strait reader`.
 #[derive(Debug, Args)]
@@ -29,8 +32,9 @@ pub(crate) struct ReaderArgs {
     #[command(flatten)]
     reproducible: Reproducible,
 
-    /// Bytes that each frame must have: N, or MIN..MAX (both included), each frame's size drawn by --seed. Without it
-    /// any size will do, and the report's `frame_size` is that of the first frame [1024 if there is none]
+    /// Bytes that each frame is compared with: N, or MIN..MAX (both included), each frame's size drawn by --seed. Asked
+    /// for, another size is a verification error. If not, any size will do: the report's `other_sizes` counts those that
+    /// are not the default, and its `frame_size` is that of the first frame [default: 1024]
     #[arg(short, long, value_name = "N|MIN..MAX")]
     size: Option<SizeRange>,
 
@@ -41,13 +45,26 @@ pub(crate) struct ReaderArgs {
     #[command(flatten)]
     creation: Creation,
 
-    /// Writes the frames' bytes, one after another, to a file; `-` is standard output
+    /// Writes the frames' bytes, one after another, to a file; `-` is standard output. The file is FILE.part until it is
+    /// whole: after any exit code but 0 what had the name still has it, and what came stays in FILE.part
     #[arg(long, value_name = "FILE")]
-    out: Option<String>,
+    out: Option<Place>,
 
-    /// Writes the metadata to a file when the run ends; `-` is standard output. Without metadata it stays empty
+    /// Writes the metadata to a file when the run ends, as --out does; `-` is standard output. Without metadata it is empty
     #[arg(long, value_name = "FILE")]
-    metadata_out: Option<String>,
+    metadata_out: Option<Place>,
+}
+
+impl ReaderArgs {
+    /// 1 if standard output takes the frames.
+    fn prints_frames(&self) -> usize {
+        usize::from(self.out == Some(Place::Standard))
+    }
+
+    /// 1 if standard output takes the metadata.
+    fn prints_metadata(&self) -> usize {
+        usize::from(self.metadata_out == Some(Place::Standard))
+    }
 }
 
 /// Runs `strait reader`.
@@ -56,14 +73,25 @@ pub(crate) fn run(args: ReaderArgs) -> Result<(), Failure> {
         tally: Tally::default(),
         metadata_size: 0,
         frame_size: args.size.map(|size| size.max),
-        checker: Checker::new("frame", args.verify, args.size, args.reproducible.seed),
+        checker: Checker::new("frame", args.verify, args.size, args.reproducible.seed)
+            .counting_other_than(SizeRange::fixed(FRAME_SIZE)),
         checksums: Checksums::new(args.flow.checksum),
         troubles: Troubles::default(),
     };
-    if let Err(failure) = run.read(&args) {
+    let mut outputs = Outputs::default();
+    if let Err(failure) = run.read(&args, &mut outputs) {
         run.troubles.add(failure);
     }
-    run.conclude(&args)
+    let partial = [outputs.frames, outputs.metadata].into_iter().flatten();
+    let partial = partial.filter_map(|sink| sink.settle(&mut run.troubles)).collect();
+    run.conclude(&args, partial)
+}
+
+/// Where frames and metadata go, once that is open.
+#[derive(Default)]
+struct Outputs {
+    frames: Option<Sink>,
+    metadata: Option<Sink>,
 }
 
 struct Run {
@@ -76,25 +104,30 @@ struct Run {
 }
 
 impl Run {
-    fn read(&mut self, args: &ReaderArgs) -> Result<(), Failure> {
+    fn read(&mut self, args: &ReaderArgs, outputs: &mut Outputs) -> Result<(), Failure> {
         let flow = &args.flow;
-        let to_stdout = [&args.out, &args.metadata_out].map(|place| place.as_deref() == Some("-"));
-        if to_stdout.iter().filter(|to_stdout| **to_stdout).count() + usize::from(flow.json_output) > 1 {
+        let to_stdout = args.prints_frames() + args.prints_metadata() + usize::from(flow.json_output);
+        if to_stdout > 1 {
             return Err(Failure::usage(
                 "standard output takes one of --out -, --metadata-out - and --json-output",
             ));
         }
-        let mut out = args.out.as_deref().map(Sink::open).transpose()?;
-        let metadata_out = args.metadata_out.as_deref().map(Sink::open).transpose()?;
+        if let (Some(Place::File(out)), Some(Place::File(metadata))) = (&args.out, &args.metadata_out)
+            && out == metadata
+        {
+            let out = out.display();
+            return Err(Failure::usage(format_args!("--out and --metadata-out are the same file, {out}")));
+        }
+        outputs.frames = args.out.as_ref().map(Sink::open).transpose()?;
+        outputs.metadata = args.metadata_out.as_ref().map(Sink::open).transpose()?;
         let interrupt = Interrupt::catch().map_err(Failure::connect)?;
 
-        let mut reader = endpoint::create(&args.buffer, &args.creation)?;
+        let mut reader = endpoint::create(&args.buffer, &args.creation, &interrupt)?;
         flow.say(|| format!("created {:?}, ring of {} bytes", args.buffer, reader.payload_capacity()));
-        let read = self.frames(args, &mut reader, out.as_mut(), &interrupt);
+        let read = self.frames(args, &mut reader, outputs.frames.as_mut(), &interrupt);
         flow.say(|| format!("{:?}", reader.statistics()));
-        let flushed = out.as_mut().map_or(Ok(()), Sink::flush);
-        let described = self.metadata(&reader, metadata_out);
-        read.and(flushed).and(described)
+        let described = self.metadata(&reader, outputs.metadata.as_mut());
+        read.and(described)
     }
 
     fn frames(
@@ -116,13 +149,13 @@ impl Run {
                 progress.wait();
             }
             if interrupt.is_set() {
-                break Err(Failure::interrupted());
+                break Err(interrupt.failure());
             }
             // The clock is read only if no frame is there.
             let received = match waiting.as_ref().map(Patience::slice) {
                 None => reader.try_recv(),
                 Some(Some(slice)) => reader.recv_timeout(slice),
-                Some(None) => break self.timed_out(args),
+                Some(None) => break Err(endpoint::silence(reader, &self.tally, limit, flow.timeout_ms)),
             };
             match received {
                 Ok(frame) => {
@@ -163,42 +196,27 @@ impl Run {
         outcome
     }
 
-    /// A silent writer ends the run; it is a failure unless frames came and no number of them was asked for.
-    fn timed_out(&self, args: &ReaderArgs) -> Result<(), Failure> {
-        let (got, asked, ms) = (self.tally.frames, args.flow.frames.unwrap_or(0), args.flow.timeout_ms);
-        match (got, asked) {
-            (0, _) => {
-                Err(Failure::read(format_args!("buffer {:?}: no frame came within {ms} ms", args.buffer)))
-            }
-            (_, 0) => Ok(()),
-            _ => Err(Failure::read(format_args!(
-                "buffer {:?}: no further frame came within {ms} ms, after {got} of {asked}",
-                args.buffer
-            ))),
-        }
-    }
-
-    fn metadata(&mut self, reader: &Reader, out: Option<Sink>) -> Result<(), Failure> {
+    fn metadata(&mut self, reader: &Reader, out: Option<&mut Sink>) -> Result<(), Failure> {
         let Some(metadata) = reader.metadata().map_err(Failure::read)? else { return Ok(()) };
         self.metadata_size = metadata.len();
-        let Some(mut out) = out else { return Ok(()) };
-        out.write(&metadata)?;
-        out.flush()
+        out.map_or(Ok(()), |out| out.write(&metadata))
     }
 
-    fn conclude(self, args: &ReaderArgs) -> Result<(), Failure> {
+    fn conclude(self, args: &ReaderArgs, partial_files: Vec<String>) -> Result<(), Failure> {
         let checksums = self.checksums.into_list();
         let printed = if args.flow.json_output {
             report::json(&ReadReport {
                 operation: "read",
                 buffer_name: args.buffer.clone(),
                 frames_read: self.tally.frames,
-                frame_size: self.frame_size.unwrap_or(1024),
+                frame_size: self.frame_size.unwrap_or(FRAME_SIZE),
                 metadata_size: self.metadata_size,
                 duration_seconds: self.tally.duration().as_secs_f64(),
                 throughput_mbps: self.tally.throughput(),
                 verification_errors: self.checker.wrong(),
+                other_sizes: Some(self.checker.other_sizes()).filter(|other| *other > 0),
                 checksums,
+                partial_files,
                 errors: self.troubles.messages(),
             })
             .and_then(|text| report::print(&text))
@@ -208,7 +226,7 @@ impl Run {
             let done = format!("read from {:?}", args.buffer);
             let total = self.troubles.total();
             let text = report::summary(&done, &self.tally, self.metadata_size, &checksums, total);
-            if [&args.out, &args.metadata_out].iter().any(|place| place.as_deref() == Some("-")) {
+            if args.prints_frames() + args.prints_metadata() > 0 {
                 // Standard output is taken.
                 text.lines().for_each(report::complain);
                 Ok(())

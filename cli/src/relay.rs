@@ -80,7 +80,7 @@ impl Run<'_> {
             return Err(Failure::usage("input and output are the same buffer"));
         }
         let interrupt = Interrupt::catch().map_err(Failure::connect)?;
-        let mut input = endpoint::create(&args.input, &args.creation)?;
+        let mut input = endpoint::create(&args.input, &args.creation, &interrupt)?;
         flow.say(|| format!("created {:?}, ring of {} bytes", args.input, input.payload_capacity()));
         let wait = if args.create_output { Duration::MAX } else { flow.timeout() };
         let mut output = endpoint::connect(
@@ -115,7 +115,7 @@ impl Run<'_> {
                 progress.wait();
             }
             if interrupt.is_set() {
-                break Err(Failure::interrupted());
+                break Err(interrupt.failure());
             }
             if let Err(failure) = self.describe(input, output) {
                 break Err(failure);
@@ -124,7 +124,7 @@ impl Run<'_> {
                 None => Duration::ZERO,
                 Some(waiting) => match waiting.slice() {
                     Some(slice) => slice,
-                    None => break self.timed_out(),
+                    None => break Err(endpoint::silence(input, &self.tally, limit, flow.timeout_ms)),
                 },
             };
             let relayed = if self.tally.frames == 0 {
@@ -198,22 +198,6 @@ impl Run<'_> {
             args.flow.say(|| format!("relayed {frames} frames, {} bytes", self.tally.bytes));
         }
         Ok(frame.len())
-    }
-
-    /// A silent writer ends the run; it is a failure unless frames came and no number of them was asked for.
-    fn timed_out(&self) -> Result<(), Failure> {
-        let flow = &self.args.flow;
-        let (got, asked, ms) = (self.tally.frames, flow.frames.unwrap_or(0), flow.timeout_ms);
-        match (got, asked) {
-            (0, _) => {
-                Err(Failure::read(format_args!("buffer {:?}: no frame came within {ms} ms", self.args.input)))
-            }
-            (_, 0) => Ok(()),
-            _ => Err(Failure::read(format_args!(
-                "buffer {:?}: no further frame came within {ms} ms, after {got} of {asked}",
-                self.args.input
-            ))),
-        }
     }
 
     fn conclude(self) -> Result<(), Failure> {

@@ -97,18 +97,27 @@ impl Troubles {
         self.total
     }
 
-    /// Says the others on standard error and returns the one that the program ends with, which `main` says.
+    /// Says all on standard error, in the order in which they came, and returns the one that the program ends with.
     pub(crate) fn conclude(self) -> Result<(), Failure> {
+        let lines = self.lines();
         let Some(failure) = self.failure else { return Ok(()) };
-        let mut rest = self.messages.iter().filter(|message| **message != failure.message);
-        for message in rest.by_ref().take(MOST_LINES) {
-            complain(message);
-        }
-        let more = self.total.saturating_sub(1 + MOST_LINES as u64);
+        lines.iter().for_each(complain);
+        Err(Failure { is_said: true, ..failure })
+    }
+
+    /// The first, how many came between, and the one that the program ends with if it is none of the first.
+    fn lines(&self) -> Vec<String> {
+        let Some(failure) = &self.failure else { return Vec::new() };
+        let mut lines: Vec<String> = self.messages.iter().take(MOST_LINES).cloned().collect();
+        let is_among = lines.contains(&failure.message);
+        let more = self.total.saturating_sub(lines.len() as u64 + u64::from(!is_among));
         if more > 0 {
-            complain(format_args!("and {more} more errors"));
+            lines.push(format!("and {more} more errors"));
         }
-        Err(failure)
+        if !is_among {
+            lines.push(failure.message.clone());
+        }
+        lines
     }
 }
 
@@ -138,7 +147,13 @@ pub(crate) struct ReadReport {
     pub(crate) duration_seconds: f64,
     pub(crate) throughput_mbps: f64,
     pub(crate) verification_errors: u64,
+    /// Frames of another size than was asked for, or than the default; said if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) other_sizes: Option<u64>,
     pub(crate) checksums: Vec<FrameChecksum>,
+    /// Where what came is, if it did not come whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) partial_files: Vec<String>,
     pub(crate) errors: Vec<String>,
 }
 
@@ -225,7 +240,26 @@ mod tests {
         troubles.add(Failure::write("never mind"));
         troubles.add(Failure::verify("another"));
         assert_eq!(troubles.total(), 4);
-        assert_eq!(troubles.conclude(), Err(Failure::read("timed out")));
+        let expected = Failure { is_said: true, ..Failure::read("timed out") };
+        assert_eq!(troubles.conclude(), Err(expected));
+    }
+
+    #[test]
+    fn errors_are_said_in_the_order_in_which_they_came() {
+        let mut troubles = Troubles::default();
+        for frame in [0, 4, 5] {
+            troubles.add(Failure::verify(format_args!("frame {frame} is wrong")));
+        }
+        assert_eq!(troubles.lines(), ["frame 0 is wrong", "frame 4 is wrong", "frame 5 is wrong"]);
+        troubles.add(Failure::read("timed out"));
+        assert_eq!(troubles.lines()[2..], ["frame 5 is wrong", "timed out"]);
+        // Many: the first, and in any case the one that ends the run.
+        let mut troubles = Troubles::default();
+        (0..250).for_each(|frame| troubles.add(Failure::verify(frame)));
+        assert_eq!(troubles.lines()[9..], ["9", "and 240 more errors"]);
+        troubles.add(Failure::read("timed out"));
+        assert_eq!(troubles.lines()[9..], ["9", "and 240 more errors", "timed out"]);
+        assert!(Troubles::default().lines().is_empty());
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! `strait writer`: puts frames into a buffer.
 
 use core::time::Duration;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use strait::zerobuffer::Writer;
 
-use crate::args::{Flow, Place, Reproducible};
+use crate::args::{Flow, Metadata, Place, Reproducible};
 use crate::endpoint::{self, Sent};
 use crate::exit::{self, Failure};
 use crate::interrupt::Interrupt;
@@ -35,13 +35,8 @@ pub(crate) struct WriterArgs {
     #[arg(short, long, value_name = "N|MIN..MAX", default_value = "1024")]
     size: SizeRange,
 
-    /// Metadata, as text
-    #[arg(short, long, value_name = "TEXT", conflicts_with = "metadata_file")]
-    metadata: Option<String>,
-
-    /// Metadata, from a file
-    #[arg(long, value_name = "FILE")]
-    metadata_file: Option<PathBuf>,
+    #[command(flatten)]
+    metadata: Metadata,
 
     /// What made-up frames hold
     #[arg(long, value_enum, default_value = "sequential")]
@@ -49,7 +44,7 @@ pub(crate) struct WriterArgs {
 
     /// Carries a file instead of made-up frames, whole unless -n says otherwise; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "pattern")]
-    file: Option<String>,
+    file: Option<Place>,
 
     /// How long to wait for the buffer to appear, in milliseconds; 0 = not at all
     #[arg(long, value_name = "MS", default_value_t = 5000)]
@@ -77,7 +72,7 @@ struct Run {
 impl Run {
     fn write(&mut self, args: &WriterArgs) -> Result<(), Failure> {
         let flow = &args.flow;
-        let metadata = metadata(args)?;
+        let metadata = args.metadata.bytes()?;
         let mut source = source(args)?;
         let interrupt = Interrupt::catch().map_err(Failure::connect)?;
 
@@ -90,22 +85,35 @@ impl Run {
             flow.say(|| format!("wrote {} bytes of metadata", metadata.len()));
         }
 
+        let outcome = self.frames(args, &mut source, &mut writer, &interrupt);
+        flow.say(|| format!("{:?}", writer.statistics()));
+        outcome
+    }
+
+    fn frames(
+        &mut self,
+        args: &WriterArgs,
+        source: &mut Source,
+        writer: &mut Writer,
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        let flow = &args.flow;
         let all = if args.file.is_some() { 0 } else { 1000 };
         let limit = flow.frames.unwrap_or(all);
         let (mut pace, mut progress) = (Pace::new(flow), Progress::new(flow, limit));
         while limit == 0 || self.tally.frames < limit {
-            if pace.before_frame(&interrupt) {
+            if pace.before_frame(interrupt) {
                 progress.wait();
             }
             if interrupt.is_set() {
-                return Err(Failure::interrupted());
+                return Err(interrupt.failure());
             }
-            let file =
-                |error| Failure::write(format_args!("{}: {error}", args.file.as_deref().unwrap_or("-")));
+            let place = args.file.as_ref().unwrap_or(&Place::Standard);
+            let file = |error| Failure::write(format_args!("{place}: {error}"));
             let Some(len) = source.next_len().map_err(file)? else { break };
             self.tally.start();
             let (index, checksums) = (self.tally.frames, &mut self.checksums);
-            let sent = endpoint::send(&mut writer, len, flow.timeout(), &interrupt, |frame| {
+            let sent = endpoint::send(writer, len, flow.timeout(), interrupt, |frame| {
                 let filled = source.fill(index, frame)?;
                 if filled {
                     checksums.add(index, frame);
@@ -120,7 +128,6 @@ impl Run {
         }
         self.tally.end(Instant::now());
         progress.finish();
-        flow.say(|| format!("{:?}", writer.statistics()));
         Ok(())
     }
 
@@ -148,29 +155,13 @@ impl Run {
     }
 }
 
-fn metadata(args: &WriterArgs) -> Result<Option<Vec<u8>>, Failure> {
-    let metadata = match (&args.metadata, &args.metadata_file) {
-        (Some(text), _) => Some(text.clone().into_bytes()),
-        (None, Some(path)) => {
-            let named = |error| Failure::usage(format_args!("{}: {error}", path.display()));
-            Some(std::fs::read(path).map_err(named)?)
-        }
-        (None, None) => None,
-    };
-    match metadata {
-        Some(metadata) if metadata.is_empty() => {
-            Err(Failure::usage("metadata need at least 1 byte; leave them out instead"))
-        }
-        metadata => Ok(metadata),
-    }
-}
-
 fn source(args: &WriterArgs) -> Result<Source, Failure> {
     let seed = args.reproducible.seed;
     let sizes = args.size.sizes(seed);
     match &args.file {
         None => Ok(Source::MadeUp { pattern: args.pattern, seed, sizes }),
-        Some(file) => Source::open(&Place::from(file.as_str()), sizes)
-            .map_err(|error| Failure::usage(format_args!("{file}: {error}"))),
+        Some(file) => {
+            Source::open(file, sizes).map_err(|error| Failure::usage(format_args!("{file}: {error}")))
+        }
     }
 }

@@ -23,6 +23,8 @@ enum Cause {
     Empty,
     Overflow,
     Unmappable { len: u64 },
+    OverLimit { len: u64, limit: u64 },
+    Stopped { done: u64, len: u64 },
 }
 
 impl Error {
@@ -54,6 +56,14 @@ impl Error {
         Self { call: "mmap", path: path.to_owned(), cause: Cause::Unmappable { len } }
     }
 
+    pub(crate) fn over_limit(path: &Path, len: u64, limit: u64) -> Self {
+        Self { call: "fallocate", path: path.to_owned(), cause: Cause::OverLimit { len, limit } }
+    }
+
+    pub(crate) fn stopped(path: &Path, done: u64, len: u64) -> Self {
+        Self { call: "fallocate", path: path.to_owned(), cause: Cause::Stopped { done, len } }
+    }
+
     /// The object's path.
     pub fn path(&self) -> &Path {
         &self.path
@@ -74,6 +84,14 @@ impl fmt::Display for Error {
                 "{path} cannot be mapped: its {len} bytes exceed what is free of this process's {} bits of addresses",
                 usize::BITS
             ),
+            Cause::OverLimit { len, limit } => write!(
+                f,
+                "{path} would have {len} bytes, and no file of this process may have more than {limit} \
+                 (`ulimit -f`, RLIMIT_FSIZE): raise that limit or ask for less"
+            ),
+            Cause::Stopped { done, len } => {
+                write!(f, "signals stopped the reservation of {path} after {done} of {len} bytes")
+            }
         }
     }
 }
@@ -94,7 +112,9 @@ impl PlatformError for Error {
             Cause::Unsuitable(_) => FaultKind::Unsuitable,
             Cause::Empty => FaultKind::Incomplete,
             // A buffer too large to look at may well be in use: it must not count as unsuitable, which gets replaced.
-            Cause::Overflow | Cause::Unmappable { .. } => FaultKind::Other,
+            Cause::Overflow | Cause::Unmappable { .. } | Cause::OverLimit { .. } | Cause::Stopped { .. } => {
+                FaultKind::Other
+            }
             Cause::System(error) => match error.kind() {
                 io::ErrorKind::NotFound => FaultKind::NotFound,
                 io::ErrorKind::AlreadyExists => FaultKind::AlreadyExists,

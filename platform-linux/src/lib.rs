@@ -17,6 +17,7 @@ mod error;
 mod file;
 mod lock;
 mod process;
+mod reserve;
 mod segment;
 mod semaphore;
 
@@ -25,6 +26,7 @@ use core::time::Duration;
 pub use error::Error;
 pub use lock::Lock;
 pub use process::ProcessWatch;
+pub use reserve::stop_reserving_when;
 pub use segment::LinuxSegment;
 pub use semaphore::LinuxSemaphore;
 use strait_core::name::Name;

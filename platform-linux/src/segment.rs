@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use memmap2::{MmapOptions, MmapRaw};
-use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, StatxFlags, Timespec};
+use rustix::fs::{AtFlags, FlockOperation, StatxFlags, Timespec};
 use rustix::io::Errno;
 use rustix::thread::futex;
 use strait_core::name::Name;
@@ -21,6 +21,7 @@ use strait_core::time::Instant;
 
 use crate::error::Error;
 use crate::file;
+use crate::reserve::reserve;
 
 /// Where `shm_open(3)` keeps its files.
 pub(crate) const FOLDER: &str = "/dev/shm";
@@ -154,18 +155,6 @@ impl LinuxSegment {
         match rustix::fs::fstat(&self.0.file) {
             Ok(stat) => stat.st_mode & 0o022 != 0 || stat.st_uid != rustix::process::geteuid().as_raw(),
             Err(_) => true,
-        }
-    }
-}
-
-/// Reserves pages: a full tmpfs is an error here, instead of a SIGBUS at the first touch.
-pub(crate) fn reserve(file: &File, len: usize, path: &Path) -> Result<(), Error> {
-    loop {
-        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len as u64) {
-            Ok(()) => return Ok(()),
-            // A large reservation is interrupted by signals and starts again.
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(Error::system("fallocate", path, errno)),
         }
     }
 }

@@ -15,7 +15,8 @@ use strait_core::time::Instant;
 use crate::error::Error;
 use crate::file;
 use crate::process::monotonic_now;
-use crate::segment::{FOLDER, LinuxSegment, Mode, reserve};
+use crate::reserve::reserve;
+use crate::segment::{FOLDER, LinuxSegment, Mode};
 
 /// `sem_open(3)` puts this in front of a name.
 pub(crate) fn file_name(name: &Name) -> String {

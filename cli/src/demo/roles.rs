@@ -60,7 +60,10 @@ impl Orphaned {
         match self.0.load(Ordering::Relaxed) {
             false => Ok(()),
             true => Err(Broken {
-                failure: Failure::new(crate::exit::INTERRUPTED, "the demo that started this stage is gone"),
+                failure: Failure {
+                    message: "the demo that started this stage is gone".to_owned(),
+                    ..Failure::interrupted(crate::exit::SIGINT)
+                },
                 is_consequence: true,
             }),
         }

@@ -93,7 +93,7 @@ pub(crate) fn stage(args: StageArgs) -> Result<(), Failure> {
     match outcome {
         Ok(report) => tell(&Outcome::Done(report)),
         Err(Broken { failure, is_consequence }) => {
-            let Failure { code, message } = failure.clone();
+            let Failure { code, message, .. } = failure.clone();
             tell(&Outcome::Failed { code, message, is_consequence })?;
             Err(failure)
         }

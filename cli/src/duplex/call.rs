@@ -2,7 +2,6 @@
 
 use core::fmt::Write as _;
 use core::time::Duration;
-use std::io::Read as _;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -10,7 +9,7 @@ use strait::zerobuffer::duplex::{Channel, Client, ConnectError};
 use strait::zerobuffer::{ConnectError as Buffer, CreateError};
 
 use super::calls::{Calls, Tally};
-use crate::args::{Creation, Place};
+use crate::args::{Creation, Metadata, Place};
 use crate::exit::Failure;
 use crate::interrupt::{Interrupt, Patience, SLICE};
 use crate::latency::Percentiles;
@@ -28,11 +27,14 @@ pub(crate) struct CallArgs {
 
     /// The request, from a file; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
-    file: Option<String>,
+    file: Option<Place>,
 
-    /// How often it is sent, 0 = until interrupted. If once, and without --json-output, the response's bytes are printed
+    #[command(flatten)]
+    metadata: Metadata,
+
+    /// How often it is sent, 0 or -1 = until interrupted. If once, and without --json-output, the response's bytes are printed
     /// and nothing else; otherwise a report
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1, allow_negative_numbers = true, value_parser = crate::args::count)]
     requests: u64,
 
     /// Threads that send; each waits for its response before it sends the next request
@@ -115,6 +117,7 @@ fn call(
 ) -> Result<(), Failure> {
     // First: until the program has buffers to remove, a signal may end it.
     let request = request(args)?;
+    let metadata = args.metadata.bytes()?;
     let expected = args.verify.transform().map(|transform| {
         let mut expected = vec![0; request.len()];
         transform.apply(args.xor_key, &request, &mut expected);
@@ -126,6 +129,9 @@ fn call(
     if args.verbose {
         let shares = if client.shares_payload() { "shared" } else { "copied" };
         report::complain(format_args!("connected to {:?}, long responses may be {shares}", args.channel));
+    }
+    if let Some(metadata) = metadata {
+        client.set_metadata(&metadata).map_err(Failure::write)?;
     }
     let timeout = match args.timeout_ms {
         0 => Duration::MAX,
@@ -151,19 +157,9 @@ fn call(
 
 fn request(args: &CallArgs) -> Result<Vec<u8>, Failure> {
     let (from, request) = match (&args.text, &args.file) {
-        (Some(text), _) => ("the text", Ok(text.clone().into_bytes())),
-        (None, file) => {
-            let file = file.as_deref().unwrap_or("-");
-            match Place::from(file) {
-                Place::Standard => {
-                    let mut bytes = Vec::new();
-                    ("standard input", std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes))
-                }
-                // Windows does not open folders, and would say that access is denied.
-                Place::File(path) if path.is_dir() => (file, Err(std::io::ErrorKind::IsADirectory.into())),
-                Place::File(path) => (file, std::fs::read(path)),
-            }
-        }
+        (Some(text), _) => ("the text".to_owned(), Ok(text.clone().into_bytes())),
+        (None, Some(file @ Place::File(_))) => (file.to_string(), file.read()),
+        (None, _) => ("standard input".to_owned(), Place::Standard.read()),
     };
     match request {
         Err(error) => Err(Failure::usage(format_args!("{from}: {error}"))),
@@ -184,7 +180,7 @@ fn connect(channel: &Channel, wait: Duration, interrupt: &Interrupt) -> Result<C
             Err(error) => error,
         };
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
         let may_come = matches!(
             error,

@@ -132,7 +132,7 @@ impl Calls<'_> {
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
                 if self.interrupt.is_set() && !work.stops() {
-                    work.stop(Failure::interrupted());
+                    work.stop(self.interrupt.failure());
                 }
                 if work.stops() {
                     // Again in each slice: a thread may just have sent another one.

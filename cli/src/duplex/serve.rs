@@ -35,8 +35,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BYTE", default_value_t = 255)]
     xor_key: u8,
 
-    /// Ends after so many requests, from all clients, 0 = no limit
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 0)]
+    /// Ends after so many requests, from all clients, 0 or -1 = no limit
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true, value_parser = crate::args::count)]
     requests: u64,
 
     /// Threads that handle requests; responses stay in order
@@ -96,7 +96,7 @@ fn serve(args: &ServeArgs, troubles: &Arc<Mutex<Troubles>>) -> Result<Served, Fa
     server.stop();
     let outcome = match lock(troubles).ended.take() {
         Some(reason) => Err(Failure::read(reason)),
-        None if interrupt.is_set() => Err(Failure::interrupted()),
+        None if interrupt.is_set() => Err(interrupt.failure()),
         None => Ok(()),
     };
     Ok((outcome, server.statistics(), started.elapsed()))

@@ -1,7 +1,7 @@
 //! Which features shall a session have, and how does it come about?
 
 use core::time::Duration;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ pub(super) struct Agreement {
 
     /// Where the secret of both ends is: 32 bytes, or 64 hexadecimal digits
     #[arg(long, value_name = "FILE", requires = "encrypt")]
-    key_file: Option<String>,
+    key_file: Option<PathBuf>,
 
     /// Stops the sender, and not the link, when the receiver is slow
     #[arg(long)]
@@ -194,7 +194,7 @@ pub(super) fn wait_for_other(
             return Ok(());
         }
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
         let Some(slice) = patience.slice() else {
             let ms = entry.timeout_ms;
@@ -205,9 +205,9 @@ pub(super) fn wait_for_other(
 }
 
 /// The secret in a file.
-fn key(file: &str) -> Result<[u8; 32], Failure> {
-    let bytes =
-        std::fs::read(Path::new(file)).map_err(|error| Failure::usage(format_args!("{file}: {error}")))?;
+fn key(path: &Path) -> Result<[u8; 32], Failure> {
+    let file = path.display();
+    let bytes = std::fs::read(path).map_err(|error| Failure::usage(format_args!("{file}: {error}")))?;
     if let Ok(key) = <[u8; 32]>::try_from(bytes.as_slice()) {
         return Ok(key);
     }

@@ -122,7 +122,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         )));
     }
     let other = Other::start(&name, &plan)?;
-    let go_on = || if interrupt.is_set() { Err(Failure::interrupted()) } else { other.check() };
+    let go_on = || if interrupt.is_set() { Err(interrupt.failure()) } else { other.check() };
     let mut end = End::new(link, plan, &go_on);
     for number in 0..WARM_UP {
         end.send(number)?;

@@ -9,7 +9,7 @@ use clap::Args;
 use strait::hqq::Link;
 
 use super::bench_end::{End, Plan, WARM_UP};
-use crate::exit::Failure;
+use crate::exit::{Failure, SIGINT};
 
 /// Options of `strait link bench-peer`.
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &PeerArgs) -> Result<(), Failure> {
     });
     let go_on = || match orphaned.load(Ordering::Relaxed) {
         false => Ok(()),
-        true => Err(Failure::interrupted()),
+        true => Err(Failure::interrupted(SIGINT)),
     };
     let link = Link::builder(&args.name).secondary().open().map_err(Failure::connect)?;
     let Plan { count, round_trips, .. } = args.plan;

@@ -1,7 +1,6 @@
 //! How does `strait link call` call a server?
 
 use core::fmt::Write as _;
-use std::io::Read as _;
 use std::time::Instant;
 
 use clap::Args;
@@ -35,11 +34,11 @@ pub(crate) struct CallArgs {
 
     /// The request, from a file; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
-    file: Option<String>,
+    file: Option<Place>,
 
-    /// How often it is sent, 0 = until interrupted. If once, and without --json-output, the answer's bytes are printed and
+    /// How often it is sent, 0 or -1 = until interrupted. If once, and without --json-output, the answer's bytes are printed and
     /// nothing else; otherwise a report
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1, allow_negative_numbers = true, value_parser = crate::args::count)]
     requests: u64,
 
     #[command(flatten)]
@@ -91,7 +90,7 @@ impl Run {
         let mut outcome = Ok(());
         while outcome.is_ok() && (args.requests == 0 || self.requests < args.requests) {
             outcome = match interrupt.is_set() {
-                true => Err(Failure::interrupted()),
+                true => Err(interrupt.failure()),
                 false => self.one(args, &session, &request, troubles),
             };
         }
@@ -203,14 +202,6 @@ fn request(args: &CallArgs) -> Result<Vec<u8>, Failure> {
     if let Some(text) = &args.data {
         return Ok(text.clone().into_bytes());
     }
-    let file = args.file.as_deref().unwrap_or("-");
-    let mut bytes = Vec::new();
-    let read = match Place::from(file) {
-        Place::Standard => std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ()),
-        // Windows does not open folders, and would say that access is denied.
-        Place::File(path) if path.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
-        Place::File(path) => std::fs::read(path).map(|read| bytes = read),
-    };
-    read.map_err(|error| Failure::usage(format_args!("{file}: {error}")))?;
-    Ok(bytes)
+    let file = args.file.as_ref().unwrap_or(&Place::Standard);
+    file.read().map_err(|error| Failure::usage(format_args!("{file}: {error}")))
 }

@@ -19,8 +19,8 @@ pub(crate) struct EchoArgs {
     #[command(flatten)]
     create: Create,
 
-    /// Ends after so many messages, 0 = no limit. Messages are waited for without a limit
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 0)]
+    /// Ends after so many messages, 0 or -1 = no limit. Messages are waited for without a limit
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true, value_parser = crate::args::count)]
     count: u64,
 }
 
@@ -67,7 +67,7 @@ fn echo(
     let (mut sender, mut receiver) = link.split();
     while args.count == 0 || *messages < args.count {
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
         match receiver.recv_timeout(SLICE) {
             Ok(message) => {

@@ -56,7 +56,7 @@ fn open(entry: &Entry, builder: &LinkBuilder, interrupt: &Interrupt) -> Result<L
             Err(error) => error,
         };
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
         // Some platforms give a link its name before it is ready.
         let may_come = matches!(
@@ -102,7 +102,7 @@ pub(super) fn send(
             outcome => return outcome.map_err(|error| write(entry, error)),
         }
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
     }
     let who = peers::who_receives(&entry.name, side.other());

@@ -88,6 +88,12 @@ impl Inlet {
         }
     }
 
+    /// Who is there to send, as the end of a sentence.
+    pub(super) fn who_sends(&self) -> String {
+        let (Self::Standard(_, senders) | Self::Session(_, senders)) = self;
+        senders.who()
+    }
+
     /// What the link has counted.
     pub(super) fn statistics(&mut self) -> Option<Statistics> {
         match self {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::digest::{Digest, Value};
-use crate::args::Reproducible;
+use crate::args::{Place, Reproducible};
 use crate::check::{Checker, Verify};
 use crate::escape::printable;
 use crate::exit::Failure;
@@ -16,13 +16,14 @@ use crate::tally::Tally;
 /// Options of where messages go, how many there shall be, and what they shall be.
 #[derive(Debug, Args)]
 pub(super) struct Taking {
-    /// Writes the messages' bytes, one after another, to a file; `-` is standard output. Without it and --json-output each
-    /// message is printed on a line of its own, with what is no text escaped
+    /// Writes the messages' bytes, one after another, to a file; `-` is standard output. The file is FILE.part until it is
+    /// whole: after any exit code but 0 what had the name still has it, and what came stays in FILE.part. Without it and
+    /// --json-output each message is printed on a line of its own, with what is no text escaped
     #[arg(long, visible_alias = "out", value_name = "FILE")]
-    pub(super) file: Option<String>,
+    pub(super) file: Option<Place>,
 
-    /// Most messages to receive, 0 = no limit
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 0)]
+    /// Most messages to receive, 0 or -1 = no limit
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true, value_parser = crate::args::count)]
     pub(super) count: u64,
 
     /// Ends when so many bytes have come, 0 = no limit
@@ -55,6 +56,8 @@ pub(super) struct Intake {
     most: (u64, u64),
     out: Out,
     progress: Option<Progress>,
+    /// Where what came is, if it did not come whole.
+    pub(super) partial_files: Vec<String>,
 }
 
 enum Out {
@@ -75,18 +78,19 @@ impl Intake {
             most: (taking.count, taking.bytes),
             out: Out::Nowhere,
             progress: None,
+            partial_files: Vec::new(),
         }
     }
 
     /// Opens what messages are written to.
     pub(super) fn open(&mut self, taking: &Taking, json: bool, watched: bool) -> Result<(), Failure> {
-        self.out = match taking.file.as_deref() {
-            Some("-") if json => {
+        self.out = match &taking.file {
+            Some(Place::Standard) if json => {
                 return Err(Failure::usage("standard output takes one of --file - and --json-output"));
             }
             Some(file) => Out::Bytes(Sink::open(file)?),
             None if json => Out::Nowhere,
-            None => Out::Lines(Sink::open("-")?),
+            None => Out::Lines(Sink::open(&Place::Standard)?),
         };
         let watched = watched && !matches!(self.out, Out::Lines(_));
         self.progress = Some(Progress::counting("messages", watched, taking.count));
@@ -95,7 +99,7 @@ impl Intake {
 
     /// Whether standard output holds messages, so that the report goes elsewhere.
     pub(super) fn prints(taking: &Taking, json: bool) -> bool {
-        !json && taking.file.as_deref().is_none_or(|file| file == "-")
+        !json && taking.file.as_ref().is_none_or(|file| *file == Place::Standard)
     }
 
     /// Whether there shall be no more.
@@ -139,7 +143,7 @@ impl Intake {
         }
     }
 
-    /// Compares the whole, if the run has come to its end.
+    /// Compares the whole, if the run has come to its end, and gives the file its name if all is well.
     pub(super) fn finish(&mut self, outcome: Result<(), Failure>) {
         let flushed = self.pause();
         if let Some(progress) = self.progress.take() {
@@ -154,6 +158,9 @@ impl Intake {
         };
         for failure in [outcome, flushed, compared].into_iter().filter_map(Result::err) {
             self.troubles.add(failure);
+        }
+        if let Out::Bytes(sink) | Out::Lines(sink) = core::mem::replace(&mut self.out, Out::Nowhere) {
+            self.partial_files.extend(sink.settle(&mut self.troubles));
         }
     }
 

@@ -42,13 +42,7 @@ impl Messages {
 
     /// All of a file, as one message.
     pub(super) fn whole(place: &Place) -> io::Result<Self> {
-        let mut bytes = Vec::new();
-        match place {
-            Place::Standard => io::stdin().lock().read_to_end(&mut bytes)?,
-            Place::File(path) if path.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-            Place::File(path) => File::open(path)?.read_to_end(&mut bytes)?,
-        };
-        Ok(Self::Whole(bytes))
+        place.read().map(Self::Whole)
     }
 
     /// Puts the next message into `bytes`, which it replaces; `false` at the end. Nothing of the link is held meanwhile:

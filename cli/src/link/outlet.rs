@@ -37,7 +37,7 @@ impl Outlet {
                 Err(error) => error,
             };
             if interrupt.is_set() {
-                return Err(Failure::interrupted());
+                return Err(interrupt.failure());
             }
             match patience.slice() {
                 // The next peer gets it.
@@ -61,7 +61,7 @@ impl Outlet {
                 outcome => return outcome.map_err(|error| endpoint::write(entry, error)),
             }
             if interrupt.is_set() {
-                return Err(Failure::interrupted());
+                return Err(interrupt.failure());
             }
         }
         let ms = entry.timeout_ms;

@@ -58,6 +58,24 @@ impl Senders {
     }
 }
 
+impl Senders {
+    /// Who is there to send, as the end of a sentence.
+    pub(super) fn who(&self) -> String {
+        let from = self.from;
+        match inspect(&self.name) {
+            Ok(info) if info.has_strangers => format!("whether anybody sends as {from} cannot be seen"),
+            Ok(info) => {
+                let mut there = info.participants.iter().filter(|one| one.side == from);
+                match there.find(|one| one.alive != Some(false)) {
+                    Some(one) => format!("process {} is there as {from} and has not closed", one.pid),
+                    None => format!("nobody is there as {from}"),
+                }
+            }
+            Err(_) => format!("whether anybody sends as {from} cannot be seen"),
+        }
+    }
+}
+
 /// Why a ring towards side `to` stays full, as the end of a sentence.
 pub(super) fn who_receives(name: &str, to: Side) -> String {
     let unknown = "nobody has taken a message from it".to_owned();

@@ -17,6 +17,7 @@ use super::told::Told;
 use crate::exit::Failure;
 use crate::interrupt::{Interrupt, Patience, SLICE};
 use crate::report;
+use crate::tally::Tally;
 
 /// First wait before the senders are looked for.
 const FIRST: Duration = Duration::from_millis(2);
@@ -96,13 +97,13 @@ impl Run {
                 break Ok(());
             }
             if interrupt.is_set() {
-                break Err(Failure::interrupted());
+                break Err(interrupt.failure());
             }
             // The clock is read only if no message is there.
             let wait = match waiting.as_mut().map(Waiting::next) {
                 None => None,
                 Some(Some(slice)) => Some(slice),
-                Some(None) => break self.timed_out(entry),
+                Some(None) => break Err(self.silence(entry, inlet)),
             };
             let taken = inlet.take(entry, wait, |message| {
                 self.intake.take(message)?;
@@ -146,16 +147,16 @@ impl Run {
         ))
     }
 
-    /// Silence ends the run; it is a failure unless messages came and no number of them was asked for.
-    fn timed_out(&self, entry: &Entry) -> Result<(), Failure> {
-        let (got, ms) = (self.intake.tally.frames, entry.timeout_ms);
-        match got {
-            0 => Err(read(entry, format_args!("no message came within {ms} ms"))),
-            _ if !self.intake.is_short() => Ok(()),
-            _ => Err(read(
-                entry,
-                format_args!("no further message came within {ms} ms, after {got}, and more were asked for"),
-            )),
+    /// What silence ends the run with. That senders live makes it no success: what is missing may be still to come.
+    fn silence(&self, entry: &Entry, inlet: &Inlet) -> Failure {
+        let Tally { frames, bytes, .. } = self.intake.tally;
+        let (ms, who) = (entry.timeout_ms, inlet.who_sends());
+        match frames {
+            0 => read(entry, format_args!("no message came within {ms} ms; {who}")),
+            _ => {
+                let came = format_args!("after {frames} with {bytes} bytes");
+                read(entry, format_args!("no further message came within {ms} ms, {came}; {who}"))
+            }
         }
     }
 
@@ -173,6 +174,7 @@ impl Run {
             link: self.link.clone(),
             session: self.told.clone(),
             verification_errors: self.intake.wrong(),
+            partial_files: &self.intake.partial_files,
             errors: troubles.messages(),
         };
         if entry.json_output {
@@ -235,6 +237,8 @@ struct RecvReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<Told>,
     verification_errors: u64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    partial_files: &'a [String],
     errors: Vec<String>,
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct SendArgs {
 
     /// Carries a file; `-`, and nothing of --message and --pattern, is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "pattern")]
-    file: Option<String>,
+    file: Option<Place>,
 
     /// Makes messages up
     #[arg(long, value_enum, conflicts_with = "lines")]
@@ -58,8 +58,8 @@ pub(crate) struct SendArgs {
     #[command(flatten)]
     reproducible: Reproducible,
 
-    /// Most messages to send, 0 = no limit [default: 0; of --message 1; of --pattern 1000]
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    /// Most messages to send, 0 or -1 = no limit [default: 0; of --message 1; of --pattern 1000]
+    #[arg(short = 'n', long, value_name = "COUNT", allow_negative_numbers = true, value_parser = crate::args::count)]
     count: Option<u64>,
 
     /// Sends over a session, to a receiver that says --session too: messages of any length, and the features below
@@ -138,9 +138,9 @@ impl Run {
         let mut bytes = Vec::new();
         while limit == 0 || self.tally.frames < limit {
             if interrupt.is_set() {
-                return Err(Failure::interrupted());
+                return Err(interrupt.failure());
             }
-            let from = args.file.as_deref().unwrap_or("standard input");
+            let from = args.file.as_ref().unwrap_or(&Place::Standard);
             let read = |error| Failure::write(format_args!("{from}: {error}"));
             if !messages.next(&mut bytes).map_err(read)? {
                 break;
@@ -232,14 +232,13 @@ fn messages(args: &SendArgs, slot_len: usize) -> Result<Messages, Failure> {
         let source = Box::new(Source::MadeUp { pattern, seed, sizes });
         return Ok(Messages::Frames { source, index: 0 });
     }
-    let file = args.file.as_deref().unwrap_or("-");
-    let place = Place::from(file);
+    let place = args.file.as_ref().unwrap_or(&Place::Standard);
     let opened = match (args.lines, args.session && args.size.is_none()) {
-        (true, session) => Messages::lines(&place, if session { usize::MAX } else { slot_len }),
-        (false, true) => Messages::whole(&place),
+        (true, session) => Messages::lines(place, if session { usize::MAX } else { slot_len }),
+        (false, true) => Messages::whole(place),
         (false, false) => {
-            Source::open(&place, sizes).map(|source| Messages::Frames { source: Box::new(source), index: 0 })
+            Source::open(place, sizes).map(|source| Messages::Frames { source: Box::new(source), index: 0 })
         }
     };
-    opened.map_err(|error| Failure::usage(format_args!("{file}: {error}")))
+    opened.map_err(|error| Failure::usage(format_args!("{place}: {error}")))
 }

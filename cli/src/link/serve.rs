@@ -44,8 +44,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BYTE", default_value_t = 255)]
     xor_key: u8,
 
-    /// Ends after so many requests, from all clients, 0 = no limit. Clients and requests are waited for without a limit
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 0)]
+    /// Ends after so many requests, from all clients, 0 or -1 = no limit. Clients and requests are waited for without a limit
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true, value_parser = crate::args::count)]
     requests: u64,
 
     #[command(flatten)]
@@ -137,7 +137,7 @@ fn requests(
     let waits = session.with_timeout(SLICE);
     while args.requests == 0 || served.requests < args.requests {
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
         match waits.next_request() {
             Ok(request) => {
@@ -169,7 +169,7 @@ fn first(args: &ServeArgs, prepared: &Prepared, interrupt: &Interrupt) -> Result
         }
         // Whoever is there speaks of no session.
         if interrupt.is_set() {
-            return Err(Failure::interrupted());
+            return Err(interrupt.failure());
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What is sent: an ether, a text, a tensor or a file, and how is it encoded for the peer?
 
 use core::time::Duration;
-use std::io::Read as _;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use strait::xcp::{Agreed, Attachment, CodecId, Ether, Flags, OCTETS, SchemaKey, 
 use super::names::{AsCodec, codec_name, codec_names};
 use super::npy::Array;
 use super::source::Source;
+use crate::args::Place;
 use crate::exit::Failure;
 
 /// Kind of an ether that is sent because the peer takes no plain bytes.
@@ -53,18 +53,15 @@ impl Content {
     ///
     /// # Errors
     /// The file cannot be read, or is no ether.
-    pub(super) async fn json(file: &str, patience: Duration, limit: u64) -> Result<Self, Failure> {
+    pub(super) async fn json(file: &Place, patience: Duration, limit: u64) -> Result<Self, Failure> {
         let failed = |why: &dyn core::fmt::Display| Failure::usage(format_args!("{file}: {why}"));
         let text = match file {
             // A thread of its own: whoever types may think for long, and interrupt.
-            "-" => tokio::task::spawn_blocking(|| {
-                let mut text = Vec::new();
-                std::io::stdin().lock().read_to_end(&mut text).map(|_| text)
-            })
-            .await
-            .unwrap_or_else(|error| Err(error.into()))
-            .map_err(|error| failed(&error))?,
-            path => Source::open(Path::new(path), patience)?.all(limit).await?,
+            Place::Standard => tokio::task::spawn_blocking(|| Place::Standard.read())
+                .await
+                .unwrap_or_else(|error| Err(error.into()))
+                .map_err(|error| failed(&error))?,
+            Place::File(path) => Source::open(path, patience)?.all(limit).await?,
         };
         let limits = DecodeLimits { body: text.len(), ..DecodeLimits::default() };
         let context = DecodeContext { limits, ..DecodeContext::default() };

@@ -1,7 +1,6 @@
 //! How does `strait xcp decode` show frames, as lines or as JSON?
 
 use std::collections::HashSet;
-use std::io::Read as _;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use super::dialect::{self, DialectArg};
 use super::explain;
 use super::frames::{self, Frame, Order};
 use super::names::codec_name;
+use crate::args::Place;
 use crate::escape::printable;
 use crate::exit::Failure;
 use crate::report::{self, Troubles};
@@ -19,7 +19,7 @@ use crate::report::{self, Troubles};
 #[derive(Debug, Args)]
 pub(crate) struct DecodeArgs {
     /// File of frames, one behind the other; - is standard input
-    file: String,
+    file: Place,
 
     #[arg(
         long,
@@ -37,7 +37,8 @@ pub(crate) struct DecodeArgs {
 
 /// Runs `strait xcp decode`.
 pub(crate) fn run(args: &DecodeArgs) -> Result<(), Failure> {
-    let bytes = read(&args.file)?;
+    let file = &args.file;
+    let bytes = file.read().map_err(|error| Failure::usage(format_args!("{file}: {error}")))?;
     let knobs = args.dialect.0.unwrap_or(Knobs::AUTO);
     let mut troubles = Troubles::default();
     let (mut input, mut before, mut number) = (&bytes[..], None, 0);
@@ -78,16 +79,6 @@ pub(crate) fn run(args: &DecodeArgs) -> Result<(), Failure> {
         }
     }
     troubles.conclude()
-}
-
-fn read(file: &str) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let read = match file {
-        "-" => std::io::stdin().lock().read_to_end(&mut bytes),
-        path => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
-    };
-    read.map_err(|error| Failure::usage(format_args!("{file}: {error}")))?;
-    Ok(bytes)
 }
 
 fn wire_type(header: &FrameHeader, numbering: Numbering) -> u16 {

@@ -19,7 +19,7 @@ pub(super) fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = work => outcome,
-            () = interrupted(&interrupt) => Err(Failure::interrupted()),
+            () = interrupted(&interrupt) => Err(interrupt.failure()),
         }
     });
     runtime.shutdown_timeout(FAREWELL);

@@ -18,6 +18,7 @@ use super::failure;
 use super::names::{self, AsCodec, codec_name};
 use super::runtime;
 use super::upload;
+use crate::args::Place;
 use crate::exit::Failure;
 use crate::report::{self, Troubles};
 
@@ -30,7 +31,7 @@ pub(crate) struct SendArgs {
 
     /// Sends the ether in this file of JSON; - is standard input
     #[arg(long, value_name = "FILE")]
-    json: Option<String>,
+    json: Option<Place>,
 
     /// Sends a text
     #[arg(long, value_name = "TEXT")]

@@ -16,7 +16,7 @@ use super::failure;
 use super::output::Folder;
 use super::runtime;
 use super::taking::{Form, Taking};
-use crate::exit::{Failure, INTERRUPTED};
+use crate::exit::Failure;
 use crate::report::{self, Troubles};
 
 /// Options of `strait xcp serve`.
@@ -92,7 +92,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     args.speech.listen_to_library(LevelFilter::INFO);
     match serve(args, &taking, &mut addresses) {
         // Told to stop, it has done what it should.
-        Err(failure) if failure.code == INTERRUPTED && !addresses.is_empty() => {}
+        Err(failure) if failure.is_interruption() && !addresses.is_empty() => {}
         Err(failure) => troubles.add(failure),
         Ok(()) => {}
     }

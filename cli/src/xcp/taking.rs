@@ -66,8 +66,9 @@ struct Taken {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tensors: Vec<TensorFacts>,
     streamed: bool,
+    /// With what is not UTF-8 replaced: JSON has no other texts.
     #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<PathBuf>,
+    path: Option<String>,
 }
 
 /// Why a message was not taken: what is said of it here, and to the peer if it does not know.
@@ -302,7 +303,7 @@ fn facts(
         sha256: sum.sha256().to_string(),
         tensors: Vec::new(),
         streamed,
-        path,
+        path: path.map(|path| path.display().to_string()),
     }
 }
 
@@ -310,7 +311,7 @@ fn line(taken: &Taken) -> String {
     let Taken { peer, channel, id, codec, bytes, sha256, .. } = taken;
     let kind = taken.kind.as_ref().map(|kind| format!(" kind {}", printable(kind.as_bytes())));
     let tensors: String = taken.tensors.iter().map(|tensor| format!(" {tensor}")).collect();
-    let path = taken.path.as_ref().map(|path| format!(" -> {}", path.display()));
+    let path = taken.path.as_ref().map(|path| format!(" -> {path}"));
     format!(
         "{peer} channel {channel} id {id} {codec}{}{tensors} {bytes} bytes sha256 {sha256}{}\n",
         kind.unwrap_or_default(),

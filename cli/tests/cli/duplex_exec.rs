@@ -199,7 +199,7 @@ mod interrupted {
         let caller = start_call(&name, &["x"]);
         let _writer = held.wait();
         signal(&server, "-TERM");
-        let ended = server.end().expect_code(130);
+        let ended = server.end().expect_code(143);
         assert!(ended.text().contains("requests  1\nfailed    1\n"), "{}", ended.text());
         let called = caller.end().expect_code(3);
         assert!(called.stderr.contains("the server was interrupted"), "{}", called.stderr);

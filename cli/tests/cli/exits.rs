@@ -17,7 +17,8 @@ fn bad_arguments_end_with_4() {
         &["relay", "one"],
         &["relay", "same", "same"],
         &["writer", "b", "--bogus"],
-        &["writer", "b", "-n", "-1"],
+        &["writer", "b", "-n", "-2"],
+        &["reader", "b", "-n", "-2"],
         &["writer", "b", "-n", "many"],
         &["writer", "b", "-s", "0"],
         &["writer", "b", "-s", "9..3"],
@@ -113,7 +114,7 @@ fn a_full_ring_ends_the_writer_with_2_after_its_time_out() {
 #[cfg(target_os = "linux")]
 fn stop(reader: Running) {
     crate::linux::signal(&reader, "-TERM");
-    reader.end().expect_code(130);
+    reader.end().expect_code(143);
 }
 
 /// Nobody can be asked to stop; a killed reader's buffer goes with it.
@@ -123,25 +124,57 @@ fn stop(mut reader: Running) {
 }
 
 #[test]
-fn a_silent_stream_ends_with_3_unless_frames_came_and_no_number_was_asked_for() {
+fn a_silent_stream_ends_with_3_whatever_has_come() {
     let name = Name::new("silent");
     let ended = run(&["reader", &name, "--timeout-ms", "5", "--json-output"]).expect_code(3);
-    assert!(ended.json()["errors"][0].as_str().unwrap().contains(&*name));
+    let expected = format!("buffer {:?}: no frame came within 5 ms; no writer is connected", &*name);
+    assert_eq!(ended.json()["errors"], serde_json::json!([expected]));
 
-    for (asked, code) in [("0", 0), ("2", 3)] {
-        let mut reader =
-            start(&["reader", &name, "-n", asked, "--timeout-ms", "2000", "-v", "--json-output"]);
-        let (_, _rest) = reader.first_complaint();
-        // Its input stays open: one frame, then silence.
-        let mut writer = start(&["writer", &name, "--file", "-", "-s", "4"]);
+    for (asked, of) in [("0", ""), ("-1", ""), ("2", " of 2")] {
+        // It is there first, and its input stays open: one frame, then silence.
+        let mut writer = start(&["writer", &name, "--file", "-", "-s", "4", "--wait-ms", LONG]);
         let mut input = writer.stdin();
         input.write_all(b"once").unwrap();
-        let read = reader.end().expect_code(code).json();
+        let reader = start(&["reader", &name, "-n", asked, "--timeout-ms", "2000", "--json-output"]);
+        let read = reader.end().expect_code(3).json();
         assert_eq!(read["frames_read"], 1);
-        assert_eq!(read["errors"].as_array().unwrap().len(), usize::from(code != 0));
+        let expected = format!(
+            "buffer {:?}: no further frame came within 2000 ms, after 1{of} with 4 bytes; its writer lives and has not \
+             closed",
+            &*name
+        );
+        assert_eq!(read["errors"], serde_json::json!([expected]));
         drop(input);
         writer.end().expect_code(0);
     }
+}
+
+#[test]
+fn a_relay_whose_input_falls_silent_ends_with_3() {
+    let (input, output) = (Name::new("in"), Name::new("out"));
+    let reader = start(&["reader", &output, "-n", "1", "--timeout-ms", LONG]);
+    let mut writer = start(&["writer", &input, "--file", "-", "-s", "4", "--wait-ms", LONG]);
+    let mut bytes = writer.stdin();
+    bytes.write_all(b"once").unwrap();
+    let relay =
+        start(&["relay", &input, &output, "--timeout-ms", "2000", "--create-output", "--json-output"]);
+    reader.end().expect_code(0);
+    let relayed = relay.end().expect_code(3).json();
+    assert_eq!([&relayed["frames_relayed"], &relayed["total_bytes"]], [1, 4]);
+    let said = relayed["errors"][0].as_str().unwrap();
+    assert!(said.contains("after 1 with 4 bytes; its writer lives"), "{said}");
+    drop(bytes);
+    writer.end().expect_code(0);
+}
+
+#[test]
+fn errors_are_said_in_the_order_of_their_frames() {
+    let name = Name::new("order");
+    let reader = start(&["reader", &name, "--verify", "ones", "--timeout-ms", LONG]);
+    run(&["writer", &name, "--pattern", "zero", "-n", "5", "--wait-ms", LONG]).expect_code(0);
+    let said = reader.end().expect_code(5).stderr;
+    let found: Vec<usize> = (0..5).map(|frame| said.find(&format!("frame {frame}: ")).unwrap()).collect();
+    assert!(found.is_sorted(), "{said}");
 }
 
 #[test]

@@ -14,14 +14,16 @@ fn an_interrupted_reader_or_relay_removes_its_buffer_and_reports() {
     let (name, output) = (Name::new("stopped"), Name::new("never"));
     let reader = ["reader", &name, "--timeout-ms", "0", "--json-output", "-v"];
     let relay = ["relay", &name, &output, "--create-output", "--json-output", "-v"];
-    for (args, sign) in [(&reader[..], "-INT"), (&relay[..], "-TERM")] {
+    for (args, sign, code, said) in
+        [(&reader[..], "-INT", 130, "interrupted"), (&relay[..], "-TERM", 143, "interrupted by SIGTERM")]
+    {
         let mut child = start(args);
         let (created, _rest) = child.first_complaint();
         assert!(created.starts_with("strait: created "), "{created}");
         assert!(name.segment().exists());
         signal(&child, sign);
-        let ended = child.end().expect_code(130);
-        assert_eq!(ended.json()["errors"], serde_json::json!(["interrupted"]));
+        let ended = child.end().expect_code(code);
+        assert_eq!(ended.json()["errors"], serde_json::json!([said]));
         assert!(!name.segment().exists());
     }
 }

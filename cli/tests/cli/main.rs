@@ -15,6 +15,10 @@ mod json;
 #[cfg(target_os = "linux")]
 mod linux;
 mod look;
+mod partial;
+mod seed;
+#[cfg(target_os = "linux")]
+mod signals;
 mod support;
 mod xcp;
 mod xcp_certificates;

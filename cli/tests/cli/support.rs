@@ -1,10 +1,9 @@
 //! Child processes that cannot outlive their test, and buffer names that no other test has.
 
 use core::sync::atomic::{AtomicU32, Ordering};
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _};
-#[cfg(target_os = "linux")]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
 /// Milliseconds that nothing takes on any machine: a test that fails for another reason still ends.
@@ -87,6 +86,37 @@ impl core::ops::Deref for ChannelName {
     }
 }
 
+/// A folder that goes with its test, and all that is in it.
+pub(crate) struct TempFolder(PathBuf);
+
+impl TempFolder {
+    pub(crate) fn new(what: &str) -> Self {
+        let folder = std::env::temp_dir().join(unique(what));
+        std::fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+
+    /// A path in it, which need not exist.
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Names of all that is in it, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for TempFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A file that goes with its test.
 pub(crate) struct TempFile(PathBuf);
 
@@ -151,12 +181,22 @@ impl Ended {
 pub(crate) struct Running(Child);
 
 /// Starts `strait` with `args`.
-pub(crate) fn start(args: &[&str]) -> Running {
-    start_as(Command::new(env!("CARGO_BIN_EXE_strait")).args(args))
+pub(crate) fn start<S: AsRef<OsStr>>(args: &[S]) -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+    command.args(args);
+    start_by(&mut command)
+}
+
+/// Starts `strait` with `args`, after what a shell is told to do first.
+#[cfg(target_os = "linux")]
+pub(crate) fn start_after<S: AsRef<OsStr>>(first: &str, args: &[S]) -> Running {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{first}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_strait")]).args(args);
+    start_by(&mut command)
 }
 
 /// Starts it by a command of one's own.
-pub(crate) fn start_as(command: &mut Command) -> Running {
+pub(crate) fn start_by(command: &mut Command) -> Running {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Wine 8 fails to start about one in a thousand, with this error, and starts it when it is asked again.
     let again = |error: &std::io::Error| cfg!(windows) && error.raw_os_error() == Some(1359);
@@ -165,7 +205,7 @@ pub(crate) fn start_as(command: &mut Command) -> Running {
 }
 
 /// Runs `strait` with `args` and an empty standard input.
-pub(crate) fn run(args: &[&str]) -> Ended {
+pub(crate) fn run<S: AsRef<OsStr>>(args: &[S]) -> Ended {
     start(args).end()
 }
 
@@ -189,6 +229,12 @@ impl Running {
         let mut line = String::new();
         stderr.read_line(&mut line).unwrap();
         (line, stderr)
+    }
+
+    /// Waits for the end without reading what is said.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
     }
 
     pub(crate) fn kill(&mut self) {

@@ -185,7 +185,7 @@ fn a_body_that_cannot_be_written_is_refused() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_server_that_is_told_to_stop_ends_well() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in ["-TERM", "-INT", "-HUP", "-QUIT"] {
         let served = Served::tcp(&["--json-output"]);
         send(served.url(), &["--text", "a"]).expect_code(0);
         crate::linux::signal(served.process(), signal);

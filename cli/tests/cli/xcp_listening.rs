@@ -10,7 +10,7 @@ use std::time::Duration;
 use strait::xcp::{Ether, Options};
 
 use crate::linux::signal;
-use crate::support::{TempFile, run, start_as};
+use crate::support::{TempFile, run, start_by};
 use crate::xcp::{Served, TempFolder, send};
 
 /// A path in a folder of its own.
@@ -99,7 +99,7 @@ fn a_server_without_descriptors_says_so_once_and_serves_those_who_are_connected(
     let mut limited = Command::new("sh");
     let exec = "ulimit -n 40; exec \"$0\" xcp serve \"$@\"";
     limited.args(["-c", exec, env!("CARGO_BIN_EXE_strait")]).args(listen);
-    let mut served = Served::of(start_as(&mut limited), &listen);
+    let mut served = Served::of(start_by(&mut limited), &listen);
     let options = Options::new().handshake_timeout(Duration::from_secs(60));
     let mut client = options.connect_blocking(served.url()).unwrap();
     let address = served.url().strip_prefix("tcp://").unwrap().to_owned();

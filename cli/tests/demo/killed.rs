@@ -59,7 +59,7 @@ fn a_killed_stage_is_named_the_others_end_and_nothing_is_left() {
 #[test]
 fn when_the_demo_is_killed_its_stages_end_and_remove_their_buffers() {
     // Not SIGINT: a shell that runs the tests in the background has them ignore it.
-    for how in ["-KILL", "-TERM"] {
+    for how in ["-KILL", "-TERM", "-HUP"] {
         let mut demo = start(&["--bytes", "100G", "--seconds", "1"]);
         let (demo_pid, stages) = (demo.id(), running(&mut demo));
         signal(how, demo_pid);

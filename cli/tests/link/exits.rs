@@ -1,7 +1,7 @@
 //! Does each way to fail end with its number and a sentence that says what to do?
 
 use crate::link_name::LinkName;
-use crate::support::{TempFile, run};
+use crate::support::{TempFolder, run, start};
 
 #[test]
 fn bad_arguments_end_with_4() {
@@ -108,20 +108,52 @@ fn silence_and_senders_that_went_too_early_end_with_3() {
 }
 
 #[test]
+fn a_sender_that_falls_silent_ends_a_receiver_with_3_and_what_came_has_not_the_name() {
+    use std::io::Write as _;
+    for session in [&[][..], &["--session"]] {
+        let (name, folder) = (LinkName::new("pause"), TempFolder::new("pause"));
+        let (copy, part) = (folder.path("copy"), folder.path("copy.part"));
+        // It is there first, and its input stays open.
+        let create = ["link", "create", &*name, "--hold", "--slots", "4", "--slot-len", "64"];
+        let (mut holder, mut made) = (start(&create), [0; 7]);
+        std::io::Read::read_exact(&mut holder.stdout(), &mut made).unwrap();
+        let mut sender = name.start("send", &[&["--lines"][..], session].concat());
+        let mut input = sender.stdin();
+        input.write_all(b"once\n").unwrap();
+        let receive = ["--file", copy.to_str().unwrap(), "--json-output", "--timeout-ms", "2000"];
+        let ended = name.start("recv", &[&receive[..], session].concat()).end().expect_code(3);
+        let report = ended.json();
+        assert_eq!([&report["messages_received"], &report["bytes_received"]], [1, 5]);
+        let said = report["errors"][0].as_str().unwrap();
+        let expected = "no further message came within 2000 ms, after 1 with 5 bytes; process ";
+        assert!(said.contains(expected) && said.contains("is there as primary and has not closed"), "{said}");
+        assert_eq!(report["partial_files"], serde_json::json!([part]));
+        assert_eq!(std::fs::read(&part).unwrap(), b"once\n");
+        assert_eq!(folder.names(), ["copy.part"]);
+        drop(input);
+        sender.end();
+        holder.kill();
+    }
+}
+
+#[test]
 fn other_messages_than_asked_for_end_with_5() {
     let name = LinkName::new("wrong");
     let digest = "0".repeat(64);
-    let copy = TempFile::new("wrong");
     for (check, said) in [
         (["--sha256", &digest], "the SHA-256 of all bytes is "),
         (["--verify", "ones"], "message 0: byte 0 is 0x61, expected 0xff"),
         (["--size", "4"], "message 0 has 3 bytes, expected 4"),
     ] {
-        let receiver = name.receiver("2", "8", &[&check[..], &["--file", copy.path()]].concat());
+        let folder = TempFolder::new("wrong");
+        let copy = folder.path("copy");
+        let receiver = name.receiver("2", "8", &[&check[..], &["--file", copy.to_str().unwrap()]].concat());
         name.start("send", &["--message", "abc"]).end().expect_code(0);
         let ended = receiver.end().expect_code(5);
         assert!(ended.stderr.contains(said), "{}", ended.stderr);
-        assert_eq!(copy.bytes(), b"abc");
+        // It is not what was asked for, so it has not the name.
+        assert_eq!(folder.names(), ["copy.part"]);
+        assert_eq!(std::fs::read(folder.path("copy.part")).unwrap(), b"abc");
     }
 }
 

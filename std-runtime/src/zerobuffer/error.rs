@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use strait_core::name::NameError;
+use strait_core::platform::FaultKind;
 use strait_core::zerobuffer as core_zb;
 
 use crate::os::OsError;
@@ -39,7 +40,7 @@ pub enum CreateError {
         pid: u64,
     },
     /// The system refused.
-    #[error("buffer {name:?} cannot be created: {source}{}", hint(source))]
+    #[error("buffer {name:?} cannot be created: {source}{}", hint(source, End::Reader))]
     Os {
         /// The buffer.
         name: Name,
@@ -111,7 +112,7 @@ pub enum ConnectError {
         reason: String,
     },
     /// The system refused.
-    #[error("buffer {name:?} cannot be opened: {source}{}", hint(source))]
+    #[error("buffer {name:?} cannot be opened: {source}{}", hint(source, End::Writer))]
     Os {
         /// The buffer.
         name: Name,
@@ -342,13 +343,31 @@ pub enum MetadataError {
     },
 }
 
+/// Who is told what to do.
+#[derive(Clone, Copy)]
+enum End {
+    Reader,
+    Writer,
+}
+
 /// What to do about a system's refusal, where that is known.
-fn hint(error: &OsError) -> &'static str {
-    use strait_core::platform::{FaultKind, PlatformError as _};
-    match error.kind() {
-        FaultKind::NoSpace => "; shared memory is full: free some (`strait ls`, `strait gc`) or ask for less",
-        FaultKind::PermissionDenied => "; it belongs to another user: its reader can set a mode or group",
-        FaultKind::Unsuitable => "; remove it or use another name",
+fn hint(error: &OsError, end: End) -> &'static str {
+    use strait_core::platform::PlatformError as _;
+    advice(error.kind(), end)
+}
+
+fn advice(kind: FaultKind, end: End) -> &'static str {
+    match (kind, end) {
+        (FaultKind::NoSpace, _) => {
+            "; shared memory is full: free some (`strait ls`, `strait gc`) or ask for less"
+        }
+        (FaultKind::PermissionDenied, End::Reader) => {
+            "; it belongs to another user: use another name, or have that user remove it"
+        }
+        (FaultKind::PermissionDenied, End::Writer) => {
+            "; it belongs to another user: its reader can set a mode or group"
+        }
+        (FaultKind::Unsuitable, _) => "; remove it or use another name",
         _ => "",
     }
 }
@@ -435,6 +454,23 @@ impl MetadataError {
             core_zb::MetadataError::Corrupt(core_zb::Corrupt { field, found, limit }) => {
                 Self::Corrupt { name, field, found, limit }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_end_is_told_what_it_can_do_itself() {
+        let (reader, writer) = (End::Reader, End::Writer);
+        assert!(!advice(FaultKind::PermissionDenied, reader).contains("reader can"));
+        assert!(advice(FaultKind::PermissionDenied, writer).contains("its reader can set a mode"));
+        assert!(advice(FaultKind::PermissionDenied, reader).contains("another name"));
+        for end in [reader, writer] {
+            assert!(advice(FaultKind::NoSpace, end).contains("is full"));
+            assert_eq!(advice(FaultKind::Other, end), "");
         }
     }
 }
