@@ -4,6 +4,7 @@
 mod behaviour;
 mod deadline;
 mod faults;
+mod foreign;
 mod local;
 mod oracle;
 
