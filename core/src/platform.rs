@@ -85,6 +85,18 @@ pub trait Signal: fmt::Debug {
     /// When the system fails. An interruption by a signal handler is not an error.
     fn wait(&self, until: Instant) -> Result<bool, Self::Error>;
 
+    /// [`wait`](Signal::wait), given up, `false`, once `is_over` says so: it is asked before every sleep, and
+    /// [`nudge`](Signal::nudge) ends a sleep. The default is for signals at which nobody waits on behalf of others.
+    ///
+    /// # Errors
+    /// As [`wait`](Signal::wait).
+    fn wait_unless(&self, until: Instant, is_over: &dyn Fn() -> bool) -> Result<bool, Self::Error> {
+        if is_over() { Ok(false) } else { self.wait(until) }
+    }
+
+    /// Lets everybody who waits look again, with a permit or without: who still has a reason goes on waiting.
+    fn nudge(&self) {}
+
     /// Takes an exclusive lock through this handle, held until every clone of it is dropped; `false` if another handle
     /// holds it. The reader does, on the signal for space: it tells what kind of reader is there, and nothing is lent by
     /// it. Where there is none, the default succeeds.
@@ -126,6 +138,14 @@ impl<T: Signal> Signal for &T {
 
     fn wait(&self, until: Instant) -> Result<bool, T::Error> {
         T::wait(self, until)
+    }
+
+    fn wait_unless(&self, until: Instant, is_over: &dyn Fn() -> bool) -> Result<bool, T::Error> {
+        T::wait_unless(self, until, is_over)
+    }
+
+    fn nudge(&self) {
+        T::nudge(self);
     }
 
     fn lock(&self) -> bool {

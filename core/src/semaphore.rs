@@ -147,6 +147,20 @@ impl Semaphore {
     /// # Errors
     /// Whatever the futex reports.
     pub fn wait<F: Futex>(&self, futex: &F, until: Instant) -> Result<bool, F::Error> {
+        self.wait_unless(futex, until, &|| false)
+    }
+
+    /// [`wait`](Self::wait), given up, `false`, once `is_over` says so. It is asked before every sleep: whoever changes
+    /// what it says wakes the sleeper after that.
+    ///
+    /// # Errors
+    /// Whatever the futex reports.
+    pub fn wait_unless<F: Futex>(
+        &self,
+        futex: &F,
+        until: Instant,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<bool, F::Error> {
         if self.permits() > 0 {
             return Ok(true);
         }
@@ -157,7 +171,7 @@ impl Semaphore {
             if self.permits() > 0 {
                 break Ok(true);
             }
-            if futex.now() >= until {
+            if is_over() || futex.now() >= until {
                 break Ok(false);
             }
             // Sleeps only while the permits are 0, compared by the futex itself: no wake-up is lost in between.

@@ -112,11 +112,21 @@ impl Signal for LinuxSemaphore {
     }
 
     fn wait(&self, until: Instant) -> Result<bool, Error> {
+        self.wait_unless(until, &|| false)
+    }
+
+    fn wait_unless(&self, until: Instant, is_over: &dyn Fn() -> bool) -> Result<bool, Error> {
         // Before sleeping, not at every look: a file cut to nothing would kill us at the next load.
         if self.segment.backed_len() < size_of::<Semaphore>() {
             return Err(Error::unsuitable(self.segment.path(), "it was truncated"));
         }
-        self.words().wait(self, until).map_err(|errno| Error::system("futex", self.segment.path(), errno))
+        let outcome = self.words().wait_unless(self, until, is_over);
+        outcome.map_err(|errno| Error::system("futex", self.segment.path(), errno))
+    }
+
+    fn nudge(&self) {
+        // All of them: who else sleeps here looks, and sleeps again. A failure leaves them to the end of their slice.
+        let _ = self.segment.futex_wake(0, u32::MAX >> 1);
     }
 
     fn lock(&self) -> bool {

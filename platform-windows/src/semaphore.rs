@@ -109,10 +109,17 @@ impl Signal for WindowsSemaphore {
     }
 
     fn wait(&self, until: Instant) -> Result<bool, Error> {
+        self.wait_unless(until, &|| false)
+    }
+
+    fn wait_unless(&self, until: Instant, is_over: &dyn Fn() -> bool) -> Result<bool, Error> {
         /// Not the largest number, which means "for ever".
         const LONGEST: u32 = u32::MAX - 1;
         let failed = |call| move |error| Error::system(call, &self.0.path, error);
         loop {
+            if is_over() {
+                return Ok(false);
+            }
             let left = until.saturating_since(now());
             // Up, not down: the wait must not end before its time.
             let milliseconds = left.saturating_add(Duration::from_nanos(999_999)).as_millis();
@@ -129,6 +136,11 @@ impl Signal for WindowsSemaphore {
                 return Ok(false);
             }
         }
+    }
+
+    fn nudge(&self) {
+        // Nothing else ends a wait here. A permit too many costs a look; where there is no room for one, nobody waits.
+        let _ = sys::release(&self.0.handle);
     }
 
     fn lock(&self) -> bool {

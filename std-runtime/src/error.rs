@@ -94,6 +94,7 @@ impl Error {
                 }
                 CallError::ServerGone { .. } | CallError::OutOfStep { .. } => ErrorKind::Disconnected,
                 CallError::UnknownSequence { .. } | CallError::BadShare { .. } => ErrorKind::Peer,
+                CallError::Thread { .. } => ErrorKind::System,
             },
             Self::LinkOpen(error) => match error {
                 hqq::OpenError::BadName { .. } | hqq::OpenError::Geometry { .. } => ErrorKind::Usage,
@@ -104,11 +105,13 @@ impl Error {
             Self::LinkSend(error) => match error {
                 hqq::SendError::Full | hqq::SendError::Timeout => ErrorKind::Flow,
                 hqq::SendError::Corrupt(_) | hqq::SendError::Truncated { .. } => ErrorKind::Peer,
+                hqq::SendError::Wait { .. } => ErrorKind::System,
                 _ => ErrorKind::Usage,
             },
             Self::LinkRecv(error) => match error {
                 hqq::RecvError::Empty | hqq::RecvError::Timeout => ErrorKind::Flow,
                 hqq::RecvError::TooManyHandles { .. } => ErrorKind::Usage,
+                hqq::RecvError::Wait { .. } => ErrorKind::System,
                 _ => ErrorKind::Peer,
             },
         }
@@ -167,7 +170,7 @@ fn send_kind(error: &SendError) -> ErrorKind {
         SendError::ReaderDead { .. } | SendError::Replaced { .. } => ErrorKind::Disconnected,
         SendError::Corrupt { .. } | SendError::Truncated { .. } => ErrorKind::Peer,
         SendError::FrameTooLarge { .. } | SendError::EmptyFrame { .. } => ErrorKind::Usage,
-        SendError::Os { .. } => ErrorKind::System,
+        SendError::Os { .. } | SendError::Thread { .. } => ErrorKind::System,
     }
 }
 
@@ -179,7 +182,7 @@ fn recv_kind(error: &RecvError) -> ErrorKind {
             ErrorKind::Peer
         }
         RecvError::FrameTooLarge { .. } | RecvError::TooManyHeld { .. } => ErrorKind::Usage,
-        RecvError::Os { .. } => ErrorKind::System,
+        RecvError::Os { .. } | RecvError::Thread { .. } => ErrorKind::System,
     }
 }
 

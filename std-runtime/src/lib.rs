@@ -37,6 +37,8 @@ pub mod codec;
 mod error;
 pub mod hqq;
 mod os;
+#[cfg(feature = "tokio")]
+mod waiter;
 #[cfg(feature = "xcp")]
 pub mod xcp;
 pub mod zerobuffer;

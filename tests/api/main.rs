@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod link;
+mod waits;
 
 use std::io::IoSlice;
 use std::time::Duration;

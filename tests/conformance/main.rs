@@ -34,6 +34,7 @@ macro_rules! conformance {
                 waiting_leaves_the_permit,
                 waiting_ends_not_before_its_instant,
                 a_wait_without_end_is_ended_by_a_post,
+                a_nudge_ends_a_wait_that_is_given_up_and_no_other,
                 no_wake_up_is_lost_between_two_threads,
                 permits_stay_when_their_poster_has_gone,
                 posts_of_many_threads_are_all_taken,

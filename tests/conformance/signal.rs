@@ -1,6 +1,6 @@
 //! Semaphores: what counting, waiting, waking, removing and locking them promise.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
@@ -131,6 +131,31 @@ pub(crate) fn a_wait_without_end_is_ended_by_a_post<S: System>() {
         thread.join().expect("it has answered");
         assert_eq!(owner.permits(), 0);
     }
+    remove(&scene, &name, owner);
+}
+
+pub(crate) fn a_nudge_ends_a_wait_that_is_given_up_and_no_other<S: System>() {
+    let scene = Scene::<S>::new();
+    let name = scene.name("nudge");
+    let owner = create(&scene, &name);
+    let (given_up, kept) = (open(&scene, &name), open(&scene, &name));
+    let over = Arc::new(AtomicBool::new(false));
+    let leaves = thread::spawn({
+        let over = Arc::clone(&over);
+        move || given_up.wait_unless(Instant::from_nanos(u64::MAX), &|| over.load(Ordering::Acquire))
+    });
+    let stays = thread::spawn(move || kept.wait_unless(Instant::from_nanos(u64::MAX), &|| false));
+    over.store(true, Ordering::Release);
+    while !leaves.is_finished() {
+        // It misses one that comes between its look and its sleep.
+        owner.nudge();
+        thread::yield_now();
+    }
+    leaves.join().expect("no panic").expect("waits");
+    // Where a nudge is a permit, that ends it.
+    post(&owner, 1);
+    assert!(stays.join().expect("no panic").expect("waits"));
+    owner.take(u32::MAX);
     remove(&scene, &name, owner);
 }
 

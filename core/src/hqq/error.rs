@@ -75,6 +75,12 @@ pub enum SendError {
         /// The limit, over all processes.
         limit: usize,
     },
+    /// An async call has to wait, and the system has no thread for that.
+    #[error("no thread to wait on: the system's error is {code}")]
+    Wait {
+        /// The system's number; 0 if it gave none.
+        code: i32,
+    },
 }
 
 /// Why nothing was received.
@@ -133,6 +139,12 @@ pub enum RecvError {
     TooManyHandles {
         /// The limit, over all processes.
         limit: usize,
+    },
+    /// An async call has to wait, and the system has no thread for that.
+    #[error("no thread to wait on: the system's error is {code}")]
+    Wait {
+        /// The system's number; 0 if it gave none.
+        code: i32,
     },
 }
 

@@ -60,17 +60,27 @@ impl Signal for FakeSignal {
     }
 
     fn wait(&self, until: Instant) -> Result<bool, FakeError> {
+        self.wait_unless(until, &|| false)
+    }
+
+    fn wait_unless(&self, until: Instant, is_over: &dyn Fn() -> bool) -> Result<bool, FakeError> {
         let mut permits = lock(&self.0.0);
         loop {
             if *permits > 0 {
                 return Ok(true);
             }
             let left = until.saturating_since(real_now());
-            if left.is_zero() {
+            if left.is_zero() || is_over() {
                 return Ok(false);
             }
             permits = self.0.1.wait_timeout(permits, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    fn nudge(&self) {
+        // Under the lock: nobody is between the look and the sleep.
+        let _permits = lock(&self.0.0);
+        self.0.1.notify_all();
     }
 
     fn lock(&self) -> bool {

@@ -3,7 +3,7 @@
 
 use super::error::Corrupt;
 use super::layout::{BLOCK_ALIGN, FRAME_OVERHEAD, FrameHeader};
-use super::ring::{Counters, RingMemory, corrupt, outside, return_space};
+use super::ring::{Counters, RingMemory, State, corrupt, outside, return_space};
 use crate::sync::Ordering;
 
 /// A frame that it is the reader's turn to read. Give it back with `release`; lost, it blocks its space for good.
@@ -238,10 +238,13 @@ impl<M: RingMemory> Consumer<M> {
             let expected = core::mem::replace(&mut self.next_sequence, found);
             return Err(NoFrame::Gap { expected, found });
         }
-        // From here on nothing fails. A frame numbered 1 out of turn is a new writer's first.
         let cost = gap.saturating_add(FRAME_OVERHEAD).saturating_add(len);
         let data = position.saturating_add(FRAME_OVERHEAD);
         let end = data.saturating_add(len);
+        if len == 0 && !self.begins_frame(end, committed, found) {
+            return Err(NoFrame::Corrupt(corrupt("frame payload_size", 0, limit)));
+        }
+        // From here on nothing fails. A frame numbered 1 out of turn is a new writer's first.
         self.read_pos = if end >= self.capacity { 0 } else { end };
         self.unread = self.unread.saturating_sub(cost);
         self.next_sequence = found.wrapping_add(1);
@@ -252,6 +255,26 @@ impl<M: RingMemory> Consumer<M> {
             self.counters.wraps = self.counters.wraps.wrapping_add(1);
         }
         Ok(Claimed { position: data, len, sequence: found, cost })
+    }
+
+    /// Whether the `committed` bytes from `position` on are none, or can begin with the frame after number `last`. After an
+    /// empty frame that tells one that a peer wrote from one whose length was wiped: there its data follow.
+    fn begins_frame(&self, position: u64, committed: u64, last: u64) -> bool {
+        let tail = self.capacity.saturating_sub(position);
+        if committed == 0 || (tail >= FRAME_OVERHEAD && committed < FRAME_OVERHEAD) {
+            return committed == 0;
+        }
+        let header = match tail {
+            0..FRAME_OVERHEAD => FrameHeader::WRAP_MARKER,
+            _ => self.header(position).unwrap_or(FrameHeader::WRAP_MARKER),
+        };
+        if header == FrameHeader::WRAP_MARKER {
+            // What the wrap leads to is looked at when it is claimed.
+            return committed == tail || committed >= tail.saturating_add(FRAME_OVERHEAD);
+        }
+        let sequence = header.sequence.get();
+        let most = tail.min(committed).saturating_sub(FRAME_OVERHEAD);
+        (sequence == 1 || sequence == last.wrapping_add(1)) && header.payload_size.get() <= most
     }
 
     fn header(&self, position: u64) -> Result<FrameHeader, NoFrame> {
@@ -282,7 +305,7 @@ impl<M: RingMemory> Consumer<M> {
     }
 
     /// Shows how many records were read. Not with every frame: the word shares its cache line with those that the writer
-    /// reads and stores for each of its own.
+    /// reads and stores for each of its own. But whenever none is left, so that it never stays behind.
     pub(super) fn publish_count(&self) {
         // Relaxed: only for others to see.
         self.memory.oieb().payload_read_count.store(self.read_count, Ordering::Relaxed);
@@ -293,8 +316,15 @@ impl<M: RingMemory> Consumer<M> {
         self.pending > 0
     }
 
-    /// Puts the ring in order after `writer` died and everything readable was claimed: what it took for a frame it
-    /// never finished is free again. The caller holds no frame; `this` is its process. Returns `false` and changes nothing if a new writer came meanwhile.
+    /// Whether free bytes and positions agree: no writer has taken bytes for a frame that it never finished. To be asked
+    /// when no writer is connected.
+    pub(super) fn is_settled(&self) -> Result<bool, Corrupt> {
+        Ok(State::of(&self.memory)?.is_settled())
+    }
+
+    /// Puts the ring in order after `writer`, 0 for one that closed, is gone and everything readable was claimed: what it
+    /// or one before it took for a frame never finished is free again. The caller holds no frame; `this` is its process.
+    /// Returns `false` and changes nothing if a new writer came meanwhile.
     pub(super) fn clean_up_after(&mut self, writer: u64, this: u64) -> Result<bool, Corrupt> {
         let oieb = self.memory.oieb();
         // Takes the writer's place, so that no new writer starts while its words are changed.
@@ -304,8 +334,9 @@ impl<M: RingMemory> Consumer<M> {
         }
         let outcome = self.return_pending().and_then(|_| self.settle());
         self.publish_count();
-        // Pairs with the Acquire exchange by which a writer claims the buffer.
-        self.memory.oieb().writer_pid.store(0, Ordering::Release);
+        // Pairs with the Acquire exchange by which a writer claims the buffer. Fails if a writer of another implementation,
+        // which looks and then stores, has put its number there: it stays.
+        let _ = self.memory.oieb().writer_pid.compare_exchange(this, 0, Ordering::Release);
         outcome.map(|()| true)
     }
 

@@ -91,6 +91,13 @@ impl<M: RingMemory, S: Signal> ReaderHalf<M, S> {
         self.used = 0;
     }
 
+    /// Settles what is not yet: nothing more is there to be counted together with it.
+    pub(super) fn settle_if_behind(&mut self) {
+        if self.used > 0 {
+            self.settle();
+        }
+    }
+
     /// Whether a look is worth while.
     pub(super) fn is_ready(&self) -> bool {
         self.data_ready.permits() > self.used

@@ -77,7 +77,7 @@ impl<M: RingMemory> Producer<M> {
         })
     }
 
-    /// Room for `len` data bytes, without waiting. Changes nothing that others see.
+    /// Room for `len` data bytes, without waiting. Changes nothing but free space.
     pub(super) fn try_reserve(&mut self, len: u64) -> Result<Room, NoRoom> {
         let max = self.capacity.saturating_sub(FRAME_OVERHEAD);
         let Some(cost) = cursor::frame_cost(self.capacity, len) else {
@@ -96,7 +96,26 @@ impl<M: RingMemory> Producer<M> {
             }
         }
         let position = if need.placement == Placement::Here { self.write_pos } else { 0 };
+        if position == 0 {
+            self.keep_number().map_err(NoRoom::Corrupt)?;
+        }
         Ok(Room { position, len, need })
+    }
+
+    /// Lets the header at the start, where a frame is about to be filled, carry the last number and lead to the write
+    /// position. Filling destroys the headers of this lap, by which the next writer finds the number, and may end without a
+    /// commit: in a drop, or in a death.
+    fn keep_number(&self) -> Result<(), Corrupt> {
+        let end = if self.write_pos == 0 { self.capacity } else { self.write_pos };
+        let last = self.next_sequence.wrapping_sub(1);
+        match end.checked_sub(FRAME_OVERHEAD) {
+            Some(len) if last > 0 => {
+                let header = FrameHeader::new(len, last).emit();
+                self.memory.payload().write(0, &header).map_err(|_| outside(0, self.capacity))
+            }
+            // None was written yet, and nobody finds one.
+            _ => Ok(()),
+        }
     }
 
     /// Copies `data`, at most `room.len` bytes of it, to where the frame's data go.

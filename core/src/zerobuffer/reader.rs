@@ -149,7 +149,7 @@ impl<P: Platform> ReaderEndpoint<P> {
             return Ok(claimed);
         }
         self.waits = self.waits.wrapping_add(1);
-        self.return_released()?;
+        self.return_pending()?;
         self.pace.rest(self.platform.stamp(), self.half.consumer.counters.frames);
         let clock = self.platform.clone();
         match wait(&mut FrameWait { endpoint: self, held, looked: false }, &clock, deadline)? {
@@ -174,7 +174,8 @@ impl<P: Platform> ReaderEndpoint<P> {
         if let Some(claimed) = self.attempt_claim(&held)? {
             return Ok(claimed);
         }
-        self.return_released()?;
+        self.return_pending()?;
+        self.half.settle_if_behind();
         // A frame that stays unannounced is recovered once the writer has had a slice of time to announce it.
         let now = self.platform.now();
         let since = *self.quiet_since.get_or_insert(now);
@@ -230,16 +231,17 @@ impl<P: Platform> ReaderEndpoint<P> {
             // A frame never finished is not part of the stream; it is cleaned up below.
             Ok(None) | Err(NoFrame::Nothing | NoFrame::Corrupt(_)) => {}
         }
-        if pid.0 != 0 {
-            // While frames are held the ring is not quiet; a later look cleans up.
-            if held() == 0 {
-                self.half.settle();
-                let this = self.platform.this().0;
-                if !self.half.consumer.clean_up_after(pid.0, this).map_err(ReadError::Corrupt)? {
-                    return Ok(Look::Quiet);
-                }
-                announce_space(&self.half.space_free).map_err(ReadError::System)?;
+        // While frames are held the ring is not quiet; a later look cleans up. After one that closed there is something to
+        // do if, with no Strait end in between, it took over from one that died.
+        if held() == 0 && (pid.0 != 0 || !self.half.consumer.is_settled().map_err(ReadError::Corrupt)?) {
+            self.half.settle();
+            let this = self.platform.this().0;
+            if !self.half.consumer.clean_up_after(pid.0, this).map_err(ReadError::Corrupt)? {
+                return Ok(Look::Quiet);
             }
+            announce_space(&self.half.space_free).map_err(ReadError::System)?;
+        }
+        if pid.0 != 0 {
             self.died = Some(pid);
         }
         Err(self.died.map_or(ReadError::EndOfStream, |pid| ReadError::WriterDead { pid }))
@@ -280,14 +282,21 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// # Errors
     /// As [`release`](Self::release).
     pub fn release_bytes(&mut self, cost: u64) -> Result<(), ReadError<P::Error>> {
-        if self.half.release(cost) { self.return_released() } else { Ok(()) }
+        if self.half.release(cost) { self.return_pending() } else { Ok(()) }
     }
 
-    /// Returns at once everything released so far. Needed before a [`Returner`] returns space of later frames.
+    /// Returns at once everything released so far, and shows how many frames were claimed. Needed before a [`Returner`]
+    /// returns space of later frames.
     ///
     /// # Errors
     /// As [`release`](Self::release).
     pub fn return_released(&mut self) -> Result<(), ReadError<P::Error>> {
+        self.check_size()?;
+        self.half.consumer.publish_count();
+        self.return_pending()
+    }
+
+    fn return_pending(&mut self) -> Result<(), ReadError<P::Error>> {
         if self.half.consumer.has_pending() {
             self.check_size()?;
             self.half.return_pending()?;
@@ -427,7 +436,7 @@ impl<P: Platform, H: Fn() -> u64> Waiting<Claimed, ReadError<P::Error>> for Fram
     fn attempt(&mut self) -> Result<Option<Claimed>, ReadError<P::Error>> {
         let claimed = self.endpoint.attempt_claim(&self.held)?;
         if claimed.is_none() {
-            self.endpoint.return_released()?;
+            self.endpoint.return_pending()?;
         }
         Ok(claimed)
     }

@@ -16,6 +16,14 @@ pub(super) struct State {
     pub(super) write_pos: u64,
 }
 
+/// The frame that a walk over headers ended with.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    sequence: u64,
+    /// Whether it ends at the write position, and not at a marker that has given up the rest.
+    at_end: bool,
+}
+
 impl State {
     pub(super) fn of<M: RingMemory>(memory: &M) -> Result<Self, Corrupt> {
         let capacity = memory.capacity();
@@ -52,7 +60,8 @@ impl State {
     /// Where the frame ends with which a dead writer was starting an empty ring over, if it got as far as storing the
     /// read position: everything but the write position is there.
     pub(super) fn unfinished_rewind<M: RingMemory>(self, memory: &M) -> Option<u64> {
-        if self.read_pos != 0 || self.used() >= self.distance() {
+        // Were they unread frames, the first would not reach beyond the write position, however many more are held.
+        if self.read_pos != 0 || self.distance() == 0 || self.used() == self.distance() {
             return None;
         }
         let header = FrameHeader::parse(memory.payload().read16(0).ok()?);
@@ -61,23 +70,41 @@ impl State {
     }
 
     /// The number of the last frame written: found among the unread frames, or, all being read, in the current lap, which
-    /// starts at 0. Existing readers refuse a replacement writer that starts again at 1. `None` if a frame written over
-    /// the lap's start and never committed has destroyed it.
+    /// starts at 0. Existing readers refuse a replacement writer that starts again at 1. A frame that is filled over the
+    /// lap's start leaves a header there that takes the place of the lap's (`Producer::keep_number`).
     pub(super) fn last_sequence<M: RingMemory>(self, memory: &M) -> Option<u64> {
         let write_pos = if self.write_pos == 0 { self.capacity } else { self.write_pos };
         let has_unread = self.used() > 0 && self.distance() > 0;
         let unread = if has_unread { self.walk(memory, self.read_pos, write_pos) } else { None };
-        unread.or_else(|| self.walk(memory, 0, write_pos))
+        match unread.or_else(|| self.walk(memory, 0, write_pos)) {
+            Some(Last { sequence, at_end: true }) => Some(sequence),
+            last => self.before_torn(memory).or(last.map(|last| last.sequence)),
+        }
+    }
+
+    /// The number before that of a frame at the start whose writer died between its header and the write position: its
+    /// bytes are taken, and no reader that is not Strait ever returns them.
+    fn before_torn<M: RingMemory>(self, memory: &M) -> Option<u64> {
+        if self.distance() > 0 {
+            return None;
+        }
+        let header = FrameHeader::parse(memory.payload().read16(0).ok()?);
+        let cost = cursor::frame_cost(self.capacity, header.payload_size.get())?;
+        let wrapped = cost.checked_add(self.capacity.checked_sub(self.write_pos)?)?;
+        // With the tail that a wrap gives up, or from an empty ring started over.
+        let is_torn = self.used() == cost || self.used() == wrapped;
+        header.sequence.get().checked_sub(1).filter(|_| is_torn)
     }
 
     /// Follows the headers from `position` to exactly `end`, over a wrap if `end` comes first.
-    fn walk<M: RingMemory>(self, memory: &M, mut position: u64, end: u64) -> Option<u64> {
+    fn walk<M: RingMemory>(self, memory: &M, mut position: u64, end: u64) -> Option<Last> {
         let mut last = None;
+        let found = |last: Option<u64>, at_end| last.map(|sequence| Last { sequence, at_end });
         let mut wrapped = false;
         // Bounded: each step moves at least 16 bytes on, and there is one wrap at most.
         loop {
             if position == end {
-                return last;
+                return found(last, true);
             }
             let tail = self.capacity.checked_sub(position)?;
             let header = match tail {
@@ -86,7 +113,7 @@ impl State {
             };
             if header == FrameHeader::WRAP_MARKER {
                 if end == self.capacity || wrapped {
-                    return last;
+                    return found(last, false);
                 }
                 wrapped = true;
                 position = 0;

@@ -1,7 +1,7 @@
 //! Async send and receive on tokio.
 //!
-//! A futex cannot be polled by epoll, so a wait that lasts runs on tokio's blocking pool, for at most 32 ms at a time.
-//! That thread takes no slot and no message: dropping a future loses nothing.
+//! A wait that lasts runs on the handle's own thread (`waiter`), for at most 32 ms at a time. That thread takes no slot and no
+//! message: dropping a future loses nothing.
 
 use core::time::Duration;
 
@@ -12,10 +12,38 @@ use strait_core::time::{Deadline, Instant};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use super::slot::{Slot, SlotMut};
-use crate::os::Os;
+use crate::os::{Os, OsError};
+use crate::waiter::{Failed, Wait, Waiter};
 
 /// Turns given to other tasks before a thread is asked to wait.
 const TURNS: u32 = 16;
+
+/// Until a link has what a handle waits for.
+struct AtBell {
+    sleeper: Sleeper<Os>,
+    until: Instant,
+}
+
+impl Wait for AtBell {
+    fn wait(&self, is_over: &dyn Fn() -> bool) -> Result<(), OsError> {
+        if !is_over() {
+            self.sleeper.sleep(self.until);
+        }
+        Ok(())
+    }
+
+    fn interrupt(&self) {
+        self.sleeper.wake();
+    }
+}
+
+/// The system's number for why there is no thread; a bell does not fail.
+fn code(failed: &Failed) -> i32 {
+    match failed {
+        Failed::Thread(error) => error.raw_os_error().unwrap_or(0),
+        Failed::Os(_) => 0,
+    }
+}
 
 /// The rests between the attempts of one wait.
 struct Rests {
@@ -30,19 +58,18 @@ impl Rests {
     }
 
     /// Waits until an attempt is worth while, or a slice is over; `false` if the deadline came first.
-    async fn rest(&mut self, sleeper: impl FnOnce() -> Sleeper<Os>) -> bool {
+    async fn rest(&mut self, waiter: &Waiter, sleeper: impl FnOnce() -> Sleeper<Os>) -> Result<bool, Failed> {
         if self.turns < TURNS {
             self.turns += 1;
             tokio::task::yield_now().await;
-            return true;
+            return Ok(true);
         }
         if self.until.is_over(Os.now()) {
-            return false;
+            return Ok(false);
         }
         let (until, sleeper) = (self.until.min(Instant::from_nanos(u64::MAX)), sleeper());
-        // A cancelled pool means that we are shutting down.
-        let _ = tokio::task::spawn_blocking(move || sleeper.sleep(until)).await;
-        true
+        waiter.wait(AtBell { sleeper, until }).await?;
+        Ok(true)
     }
 }
 
@@ -50,7 +77,7 @@ impl Receiver {
     /// [`recv`](Receiver::recv) without blocking the thread. Dropping the future loses no message.
     ///
     /// # Errors
-    /// As [`recv`](Receiver::recv).
+    /// As [`recv`](Receiver::recv); [`RecvError::Wait`] if it has to wait and there is no thread for that.
     pub async fn recv_async(&mut self) -> Result<Slot<'_>, RecvError> {
         let mut rests = Rests::new(self.timeout());
         loop {
@@ -61,7 +88,8 @@ impl Receiver {
                     break;
                 }
             }
-            if !rests.rest(|| self.core().sleeper()).await {
+            let rested = rests.rest(&self.waiter, || self.core().sleeper()).await;
+            if !rested.map_err(|failed| RecvError::Wait { code: code(&failed) })? {
                 return Err(RecvError::Timeout);
             }
         }
@@ -73,7 +101,7 @@ impl Sender {
     /// [`reserve`](Sender::reserve) without blocking the thread. Dropping the future takes no slot.
     ///
     /// # Errors
-    /// As [`reserve`](Sender::reserve).
+    /// As [`reserve`](Sender::reserve); [`SendError::Wait`] if it has to wait and there is no thread for that.
     pub async fn reserve_async(&mut self) -> Result<SlotMut<'_>, SendError> {
         let mut rests = Rests::new(self.timeout());
         loop {
@@ -84,7 +112,8 @@ impl Sender {
                     break;
                 }
             }
-            if !rests.rest(|| self.core().sleeper()).await {
+            let rested = rests.rest(&self.waiter, || self.core().sleeper()).await;
+            if !rested.map_err(|failed| SendError::Wait { code: code(&failed) })? {
                 return Err(SendError::Timeout);
             }
         }
@@ -94,7 +123,7 @@ impl Sender {
     /// [`send`](Sender::send) without blocking the thread. Dropping the future sends nothing.
     ///
     /// # Errors
-    /// As [`send`](Sender::send).
+    /// As [`send`](Sender::send) and [`reserve_async`](Sender::reserve_async).
     pub async fn send_async(&mut self, bytes: &[u8]) -> Result<(), SendError> {
         self.check(bytes)?;
         let mut slot = self.reserve_async().await?;

@@ -25,11 +25,23 @@ pub struct Receiver {
     rest: Vec<u8>,
     at: usize,
     recovered: Recovered,
+    #[cfg(feature = "tokio")]
+    pub(super) waiter: crate::waiter::Waiter,
 }
 
 impl Receiver {
     pub(super) fn new(core: Consumer<Os>, name: Arc<str>, timeout: Duration, copies: bool) -> Self {
-        Self { core, name, timeout, copies, rest: Vec::new(), at: 0, recovered: Recovered::default() }
+        Self {
+            core,
+            name,
+            timeout,
+            copies,
+            rest: Vec::new(),
+            at: 0,
+            recovered: Recovered::default(),
+            #[cfg(feature = "tokio")]
+            waiter: crate::waiter::Waiter::default(),
+        }
     }
 
     /// The half without what this crate adds.

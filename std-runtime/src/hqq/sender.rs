@@ -20,6 +20,8 @@ pub struct Sender {
     name: Arc<str>,
     timeout: Duration,
     recovered: Recovered,
+    #[cfg(feature = "tokio")]
+    pub(super) waiter: crate::waiter::Waiter,
 }
 
 /// Several reserved slots, filled and committed one after another; receivers that sleep are woken when it is dropped.
@@ -27,7 +29,14 @@ pub type Reservations<'s> = SlotsMut<'s, Producer<Os>>;
 
 impl Sender {
     pub(super) fn new(core: Producer<Os>, name: Arc<str>, timeout: Duration) -> Self {
-        Self { core, name, timeout, recovered: Recovered::default() }
+        Self {
+            core,
+            name,
+            timeout,
+            recovered: Recovered::default(),
+            #[cfg(feature = "tokio")]
+            waiter: crate::waiter::Waiter::default(),
+        }
     }
 
     pub(super) fn core(&self) -> &Producer<Os> {
@@ -188,12 +197,7 @@ pub(super) fn add(a: Recovered, b: Recovered) -> Recovered {
 /// Another handle on the same side. One for which there is no room says so when it is used.
 impl Clone for Sender {
     fn clone(&self) -> Self {
-        Self {
-            core: self.core.another(),
-            name: Arc::clone(&self.name),
-            timeout: self.timeout,
-            recovered: Recovered::default(),
-        }
+        Self::new(self.core.another(), Arc::clone(&self.name), self.timeout)
     }
 }
 

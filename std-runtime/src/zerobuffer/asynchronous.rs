@@ -1,7 +1,7 @@
 //! Async receive and send on tokio, `Stream` and `Sink`.
 //!
-//! A semaphore cannot be polled by epoll, so a wait that lasts runs on tokio's blocking pool, one thread per endpoint
-//! that waits, for at most 100 ms at a time. That thread takes no permit and no frame: dropping a future loses nothing.
+//! A wait that lasts runs on the endpoint's own thread (`waiter`), for at most 100 ms at a time. That thread takes no permit
+//! and no frame: dropping a future loses nothing.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
-use strait_core::platform::{Clock as _, Signal};
-use strait_core::time::Deadline;
+use strait_core::platform::{Clock as _, Platform, Signal as _};
+use strait_core::time::{Deadline, Instant};
 
 use super::deadline;
 use super::error::{RecvError, SendError};
@@ -21,6 +21,7 @@ use super::frame::{Frame, FrameMut};
 use super::reader::Reader;
 use super::writer::Writer;
 use crate::os::{Os, OsError};
+use crate::waiter::{Failed, Wait, Waiter};
 
 type WriteError = strait_core::zerobuffer::WriteError<OsError>;
 
@@ -29,18 +30,36 @@ const SLICE: Duration = Duration::from_millis(100);
 /// Turns given to other tasks before a thread is asked to wait.
 const TURNS: u32 = 16;
 
+/// Until a signal has a permit.
+struct AtSignal {
+    signal: <Os as Platform>::Signal,
+    until: Instant,
+}
+
+impl Wait for AtSignal {
+    fn wait(&self, is_over: &dyn Fn() -> bool) -> Result<(), OsError> {
+        self.signal.wait_unless(self.until, is_over).map(drop)
+    }
+
+    fn interrupt(&self) {
+        self.signal.nudge();
+    }
+}
+
 /// Waits outside the async threads until `signal` has a permit, or a slice is over.
-async fn wait_for<S: Signal + Send + 'static>(signal: S, until: Deadline) {
-    let until = until.min(Os.now().saturating_add(SLICE));
-    // An error shows up again at the next attempt, which reports it; a cancelled pool means that we are shutting down.
-    let _ = tokio::task::spawn_blocking(move || signal.wait(until).is_ok()).await;
+pub(super) async fn wait_for(
+    waiter: &Waiter,
+    signal: <Os as Platform>::Signal,
+    until: Deadline,
+) -> Result<(), Failed> {
+    waiter.wait(AtSignal { signal, until: until.min(Os.now().saturating_add(SLICE)) }).await
 }
 
 impl Reader {
     /// [`recv`](Reader::recv) without blocking the thread. Dropping the future loses no frame.
     ///
     /// # Errors
-    /// As [`recv`](Reader::recv).
+    /// As [`recv`](Reader::recv); [`RecvError::Thread`] if it has to wait and there is no thread for that.
     pub async fn recv_async(&mut self) -> Result<Frame<'_>, RecvError> {
         self.ready(self.timeout).await?;
         self.try_recv()
@@ -65,9 +84,13 @@ impl Reader {
             }
             let signal = self.prepare_wait();
             match self.keep_next() {
-                Err(RecvError::Empty) => wait_for(signal, until).await,
+                Err(RecvError::Empty) => {}
                 outcome => return outcome,
             }
+            wait_for(&self.waiter, signal, until).await.map_err(|failed| match failed {
+                Failed::Thread(source) => RecvError::Thread { name: Arc::clone(&self.name), source },
+                Failed::Os(error) => self.system(error),
+            })?;
         }
     }
 
@@ -140,29 +163,29 @@ impl Writer {
     /// [`reserve`](Writer::reserve) without blocking the thread. Dropping the future changes nothing.
     ///
     /// # Errors
-    /// As [`reserve`](Writer::reserve).
+    /// As [`reserve`](Writer::reserve); [`SendError::Thread`] if it has to wait and there is no thread for that.
     pub async fn reserve_async(&mut self, len: usize) -> Result<FrameMut<'_>, SendError> {
-        let reserved = self.room(len).await.map_err(|error| SendError::new(&self.name, error))?;
+        let reserved = self.room(len).await?;
         Ok(FrameMut::new(self, reserved))
     }
 
     /// [`send`](Writer::send) without blocking the thread. Dropping the future before it is done sends nothing.
     ///
     /// # Errors
-    /// As [`send`](Writer::send).
+    /// As [`send`](Writer::send) and [`reserve_async`](Writer::reserve_async).
     pub async fn send_async(&mut self, data: &[u8]) -> Result<u64, SendError> {
         let mut frame = self.reserve_async(data.len()).await?;
         frame.copy_from_slice(data);
         frame.commit()
     }
 
-    async fn room(&mut self, len: usize) -> Result<strait_core::zerobuffer::Reserved, WriteError> {
+    async fn room(&mut self, len: usize) -> Result<strait_core::zerobuffer::Reserved, SendError> {
         let until = deadline(self.timeout);
         let mut turns = 0;
         loop {
             let full = match self.endpoint.try_reserve(len) {
                 Err(full @ WriteError::Full { .. }) => full,
-                outcome => return outcome,
+                outcome => return outcome.map_err(|error| SendError::new(&self.name, error)),
             };
             if turns < TURNS {
                 turns += 1;
@@ -170,13 +193,22 @@ impl Writer {
                 continue;
             }
             if until.is_over(Os.now()) {
-                return Err(full);
+                return Err(SendError::new(&self.name, full));
             }
             self.endpoint.prepare_wait();
             match self.endpoint.try_reserve(len) {
-                Err(WriteError::Full { .. }) => wait_for(self.endpoint.space_free().clone(), until).await,
-                outcome => return outcome,
+                Err(WriteError::Full { .. }) => {}
+                outcome => return outcome.map_err(|error| SendError::new(&self.name, error)),
             }
+            let signal = self.endpoint.space_free().clone();
+            wait_for(&self.waiter, signal, until).await.map_err(|failed| self.not_waited(failed))?;
+        }
+    }
+
+    pub(super) fn not_waited(&self, failed: Failed) -> SendError {
+        match failed {
+            Failed::Thread(source) => SendError::Thread { name: Arc::clone(&self.name), source },
+            Failed::Os(error) => SendError::new(&self.name, WriteError::System(error)),
         }
     }
 

@@ -195,6 +195,14 @@ pub enum SendError {
         /// What it may be at most, or must be.
         limit: u64,
     },
+    /// An async call has to wait, and the system has no thread for that.
+    #[error("buffer {name:?}: no thread to wait on: {source}")]
+    Thread {
+        /// The buffer.
+        name: Name,
+        /// What it said.
+        source: std::io::Error,
+    },
     /// The system refused.
     #[error("buffer {name:?}: {source}")]
     Os {
@@ -278,6 +286,14 @@ pub enum RecvError {
         found: u64,
         /// What it may be at most, or must be.
         limit: u64,
+    },
+    /// An async call has to wait, and the system has no thread for that.
+    #[error("buffer {name:?}: no thread to wait on: {source}")]
+    Thread {
+        /// The buffer.
+        name: Name,
+        /// What it said.
+        source: std::io::Error,
     },
     /// The system refused.
     #[error("buffer {name:?}: {source}")]

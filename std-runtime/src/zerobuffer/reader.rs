@@ -54,6 +54,8 @@ pub struct Reader {
     deferred: Option<ReadError<OsError>>,
     /// A frame that the last call could not hand out whole.
     kept: Option<Kept>,
+    #[cfg(feature = "tokio")]
+    pub(super) waiter: crate::waiter::Waiter,
 }
 
 impl Reader {
@@ -77,7 +79,18 @@ impl Reader {
         copy_frames: bool,
     ) -> Self {
         let (copied, ledger, deferred, kept) = (Vec::new(), None, None, None);
-        Self { endpoint, name, timeout, copy_frames, copied, ledger, deferred, kept }
+        Self {
+            endpoint,
+            name,
+            timeout,
+            copy_frames,
+            copied,
+            ledger,
+            deferred,
+            kept,
+            #[cfg(feature = "tokio")]
+            waiter: crate::waiter::Waiter::default(),
+        }
     }
 
     /// Receives the next frame, waiting for it.
@@ -343,6 +356,18 @@ impl Reader {
     pub(super) fn prepare_wait(&mut self) -> <Os as Platform>::Signal {
         self.endpoint.prepare_wait();
         self.endpoint.data_ready().clone()
+    }
+
+    /// What is posted when a frame comes.
+    #[cfg(feature = "tokio")]
+    pub(super) fn signal(&self) -> <Os as Platform>::Signal {
+        self.endpoint.data_ready().clone()
+    }
+
+    /// What the system said to a wait at it.
+    #[cfg(feature = "tokio")]
+    pub(super) fn system(&self, error: OsError) -> RecvError {
+        RecvError::new(&self.name, ReadError::System(error))
     }
 
     /// Removes the buffer, as dropping does. Frames that are held stay readable.

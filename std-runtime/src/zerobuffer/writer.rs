@@ -47,6 +47,8 @@ pub struct Writer {
     pub(super) endpoint: WriterEndpoint<Os>,
     pub(super) name: Arc<str>,
     pub(super) timeout: Duration,
+    #[cfg(feature = "tokio")]
+    pub(super) waiter: crate::waiter::Waiter,
 }
 
 /// Options of a [`Writer`].
@@ -109,7 +111,13 @@ impl WriterBuilder {
         }
         let geometry = endpoint.geometry();
         tracing::debug!(buffer = &*self.name, payload = geometry.payload_size, "writer connected");
-        Ok(Writer { endpoint, name: self.name, timeout: self.timeout })
+        Ok(Writer {
+            endpoint,
+            name: self.name,
+            timeout: self.timeout,
+            #[cfg(feature = "tokio")]
+            waiter: crate::waiter::Waiter::default(),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! One sentence each.
 
 use super::*;
-use crate::platform::Platform;
+use crate::platform::{Platform, Signal as _};
 use crate::time::Instant;
 
 #[test]
@@ -46,6 +46,96 @@ fn an_empty_frame_of_a_peer_is_delivered() {
     scene.data_ready().set(1);
     assert_eq!(read(&mut reader), Ok((1, Vec::new())));
     assert_eq!(scene.snapshot().payload_free_bytes, 64);
+}
+
+#[test]
+fn a_frame_whose_length_was_wiped_is_no_empty_frame() {
+    let (scene, mut reader, mut writer) = Scene::connected(256);
+    write(&mut writer, &pattern(1, 100)).unwrap();
+    write(&mut writer, &pattern(2, 10)).unwrap();
+    scene.segment().scribble(PAYLOAD, &[0; 8]);
+    let wiped = Corrupt { field: "frame payload_size", found: 0, limit: 126 };
+    assert_eq!(read(&mut reader), Err(ReadError::Corrupt(wiped)));
+    scene.segment().scribble(PAYLOAD, &[100]);
+    assert_eq!(read(&mut reader), Ok((1, pattern(1, 100))));
+    assert_eq!(read(&mut reader), Ok((2, pattern(2, 10))));
+}
+
+#[test]
+fn empty_frames_of_a_peer_are_delivered_before_a_frame_a_wrap_and_each_other() {
+    let (scene, mut reader, mut writer) = Scene::connected(128);
+    // Frame 1 ends at 64, and 2 and 3, of 64 bytes in all, would end with the ring.
+    for len in [48, 16, 16] {
+        write(&mut writer, &pattern(1, len)).unwrap();
+    }
+    read(&mut reader).unwrap();
+    // In their place: an empty frame 2, another one, 3, a wrap marker, and an empty frame 4 at the start.
+    let segment = scene.segment();
+    for (at, len, sequence) in [(64, 0, 2), (80, 0, 3), (96, 0u64, 0u64), (0, 0, 4)] {
+        segment.scribble(PAYLOAD + at, &len.to_le_bytes());
+        segment.scribble(PAYLOAD + at + 8, &sequence.to_le_bytes());
+    }
+    segment.scribble_u64(0x28, 48);
+    segment.scribble_u64(0x30, 16);
+    scene.data_ready().set(3);
+    for sequence in 2..=4 {
+        assert_eq!(read(&mut reader), Ok((sequence, Vec::new())));
+    }
+    assert_eq!(scene.snapshot().payload_free_bytes, 128);
+}
+
+#[test]
+fn space_that_a_writer_of_another_kind_hides_after_a_dead_one_comes_back_when_it_closes() {
+    for killed in [false, true] {
+        let (scene, mut reader, mut writer) = Scene::connected(256);
+        write(&mut writer, &pattern(1, 10)).unwrap();
+        read(&mut reader).unwrap();
+        // Killed after it took 50 bytes for a frame that it never finished.
+        scene.platform.kill(WRITER);
+        core::mem::forget(writer);
+        let segment = scene.segment();
+        segment.scribble_u64(0x28, 256 - 50);
+        // Another implementation's writer asks nobody, and counts from 1.
+        segment.scribble_u64(0x50, 7);
+        segment.scribble(PAYLOAD + 26, &[5, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9, 9]);
+        segment.scribble_u64(0x30, 26 + 21);
+        segment.scribble_u64(0x28, 256 - 50 - 21);
+        scene.data_ready().set(1);
+        assert_eq!(read(&mut reader), Ok((1, std::vec![9; 5])));
+        assert_eq!(reader.used_bytes(), Ok(50), "while it is connected nobody knows what it is doing");
+        let end = if killed {
+            scene.platform.kill(7);
+            ReadError::WriterDead { pid: Pid(7) }
+        } else {
+            segment.scribble_u64(0x50, 0);
+            ReadError::EndOfStream
+        };
+        assert_eq!(read(&mut reader), Err(end));
+        assert_eq!(reader.used_bytes(), Ok(0));
+        let mut next = scene.attach(3).unwrap();
+        assert_eq!(write(&mut next, &pattern(2, 240)), Ok(2));
+        assert_eq!(read(&mut reader), Ok((2, pattern(2, 240))));
+    }
+}
+
+#[test]
+fn a_reader_that_never_waits_shows_what_it_has_read() {
+    let (scene, mut reader, mut writer) = Scene::connected(256);
+    let mut taken = Vec::new();
+    for sequence in 1..=3 {
+        write(&mut writer, &pattern(sequence, 10)).unwrap();
+        let held = 26 * (sequence - 1);
+        taken.push(reader.try_claim(|| held).unwrap());
+    }
+    // As a reader of frames that are held does after each.
+    reader.return_released().unwrap();
+    assert_eq!(scene.snapshot().payload_read_count, 3);
+    taken.into_iter().for_each(|claimed| reader.release(claimed).unwrap());
+    write(&mut writer, &pattern(4, 10)).unwrap();
+    let claimed = reader.try_claim(|| 0).unwrap();
+    reader.release(claimed).unwrap();
+    assert_eq!(reader.try_claim(|| 0).map(drop), Err(ReadError::Empty));
+    assert_eq!((scene.snapshot().payload_read_count, scene.data_ready().permits()), (4, 0));
 }
 
 #[test]

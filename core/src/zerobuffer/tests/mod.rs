@@ -4,6 +4,7 @@
 mod behaviour;
 mod deadline;
 mod faults;
+mod foreign;
 mod local;
 mod oracle;
 
@@ -11,7 +12,9 @@ use std::string::ToString;
 use std::vec::Vec;
 
 use super::inspect::Snapshot;
-use super::{AttachError, Config, CreateError, ReadError, ReaderEndpoint, WriteError, WriterEndpoint};
+use super::{
+    AttachError, Config, Corrupt, CreateError, ReadError, ReaderEndpoint, WriteError, WriterEndpoint,
+};
 use crate::name::Name;
 use crate::platform::{Access, Pid};
 use crate::testing::{FakeError, FakePlatform, FakeSignal, HeapSegment};

@@ -23,6 +23,8 @@ enum Step {
     Release(Index, bool),
     /// The writer closes and another one connects.
     Reconnect,
+    /// The writer is killed while it fills a frame, and another one connects, before or after the reader looks.
+    Kill(Index, bool),
     Metadata(Index),
 }
 
@@ -34,6 +36,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => Just(Step::Claim),
         6 => (any::<Index>(), any::<bool>()).prop_map(|(pick, direct)| Step::Release(pick, direct)),
         1 => Just(Step::Reconnect),
+        1 => (any::<Index>(), any::<bool>()).prop_map(|(len, looks)| Step::Kill(len, looks)),
         1 => any::<Index>().prop_map(Step::Metadata),
     ];
     prop::collection::vec(step, 1..150)
@@ -52,11 +55,12 @@ struct World {
     reader: Reader,
     returner: Returner<FakePlatform>,
     writer: Option<Writer>,
+    /// Process of the writer.
+    pid: u64,
+    /// A writer was killed, and no frame came since: the reader may not have seen that others were there after it.
+    killed: bool,
+    /// Frames so far, and so the last one's number.
     written: u64,
-    last_sequence: u64,
-    /// The next number may be 1: the last ones may have been overwritten by a frame that never was.
-    may_restart: bool,
-    aborted: bool,
     /// Committed and not claimed.
     queue: VecDeque<(u64, Vec<u8>)>,
     held: Vec<Held>,
@@ -72,10 +76,9 @@ impl World {
             returner: reader.returner(),
             reader,
             writer: Some(writer),
+            pid: WRITER,
+            killed: false,
             written: 0,
-            last_sequence: 0,
-            may_restart: false,
-            aborted: false,
             queue: VecDeque::new(),
             held: Vec::new(),
             tickets: ReleaseQueue::new(),
@@ -96,12 +99,7 @@ impl World {
         match step {
             Step::Write(len) => self.write(1 + len.index(largest)),
             Step::WriteSmall(len) => self.write(1 + len.index(largest.min(24))),
-            Step::Abort(len) => {
-                if let Ok(mut reserved) = self.writer().try_reserve(1 + len.index(largest)) {
-                    self.writer().bytes_mut(&mut reserved).fill(0xff);
-                    self.aborted = true;
-                }
-            }
+            Step::Abort(len) => self.abort(1 + len.index(largest)),
             Step::Claim => self.claim(),
             Step::Release(_, _) if self.held.is_empty() => {}
             Step::Release(pick, direct) => self.release(pick.index(self.held.len()), *direct),
@@ -110,10 +108,23 @@ impl World {
                 if self.queue.is_empty() && self.written > 0 {
                     let tickets = &self.tickets;
                     let end = self.reader.try_claim(|| tickets.held()).map(drop);
-                    assert_eq!(end, Err(ReadError::EndOfStream));
+                    let died = self.killed && matches!(end, Err(ReadError::WriterDead { .. }));
+                    assert!(died || end == Err(ReadError::EndOfStream), "{end:?}");
                 }
-                self.writer = Some(self.scene.attach(WRITER + self.written).unwrap());
-                self.may_restart = self.aborted;
+                self.attach();
+            }
+            Step::Kill(len, looks) => {
+                self.abort(1 + len.index(largest));
+                self.scene.platform.kill(self.pid);
+                self.killed = true;
+                // Killed: it closes nothing.
+                core::mem::forget(self.writer.take());
+                if *looks && self.queue.is_empty() {
+                    let tickets = &self.tickets;
+                    let end = self.reader.try_claim(|| tickets.held()).map(drop);
+                    assert_eq!(end, Err(ReadError::WriterDead { pid: Pid(self.pid) }));
+                }
+                self.attach();
             }
             Step::Metadata(len) => {
                 let data = pattern(99, len.index(56) + 1);
@@ -121,6 +132,18 @@ impl World {
                 assert_eq!(outcome.is_ok(), self.metadata.is_none());
                 self.metadata.get_or_insert(data);
             }
+        }
+    }
+
+    fn attach(&mut self) {
+        self.pid += 1;
+        self.writer = Some(self.scene.attach(self.pid).unwrap());
+    }
+
+    /// Reserves a frame and fills it.
+    fn abort(&mut self, len: usize) {
+        if let Ok(mut reserved) = self.writer().try_reserve(len) {
+            self.writer().bytes_mut(&mut reserved).fill(0xff);
         }
     }
 
@@ -137,11 +160,8 @@ impl World {
                     !rewound || before.payload_free_bytes == self.capacity(),
                     "started over while in use"
                 );
-                let goes_on = sequence == self.last_sequence + 1;
-                assert!(goes_on || (self.may_restart && sequence == 1), "{sequence}");
-                self.may_restart = false;
-                self.last_sequence = sequence;
                 self.written += 1;
+                assert_eq!(sequence, self.written, "whoever writes, and whatever was not committed");
                 self.queue.push_back((sequence, data));
             }
             Err(WriteError::Full { needed, free, capacity }) => {
@@ -160,6 +180,7 @@ impl World {
         let tickets = &self.tickets;
         match self.reader.try_claim(|| tickets.held()) {
             Ok(claimed) => {
+                self.killed = false;
                 let (sequence, data) = self.queue.pop_front().expect("a frame was written");
                 assert_eq!((claimed.sequence(), claimed.len()), (sequence, data.len()));
                 let ticket = self.tickets.push(claimed.cost()).expect("not full");
@@ -239,7 +260,8 @@ fn run(payload_size: u64, steps: &[Step]) {
         world.invariants();
     }
     world.drain();
-    world.reader.prepare_wait();
+    // Finding nothing is enough to show what was read.
+    assert!(world.reader.try_claim(|| 0).is_err());
     let found = world.scene.snapshot();
     assert_eq!(found.payload_read_count, found.payload_written_count);
 }

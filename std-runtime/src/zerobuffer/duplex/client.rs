@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use strait_core::platform::{Clock as _, Liveness as _};
 use strait_core::time::Deadline;
+use strait_core::zerobuffer::Reserved;
 use strait_core::zerobuffer::duplex::Answer;
 
 use super::error::{CallError, ConnectError};
-use super::inbox::{Arrived, Inbox, Owner, State};
+use super::inbox::{Arrived, Inbox, Owner, State, Wanted};
 use super::pending::{Pending, RequestFrame};
 use super::response::{Response, Sharing};
 use super::{Channel, REQUEST_SUFFIX, RESPONSE_SUFFIX};
@@ -19,9 +20,9 @@ use crate::zerobuffer::{
 };
 
 /// Between two looks at whether the server lives.
-const SLICE: Duration = Duration::from_millis(100);
+pub(super) const SLICE: Duration = Duration::from_millis(100);
 /// Between two tries while every place for responses is held.
-const HOLDING: Duration = Duration::from_millis(1);
+pub(super) const HOLDING: Duration = Duration::from_millis(1);
 /// How long a server may take to remove what a dead client left; it holds the name meanwhile. On a machine with much else
 /// to do a second was too short once.
 const CLEARING: Duration = Duration::from_secs(10);
@@ -54,13 +55,16 @@ pub struct Client {
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     pub(super) timeout: Duration,
     pub(super) strait_server: bool,
     /// Before the writer: who finds its place free finds no response buffer either.
     pub(super) inbox: Inbox,
-    writer: Arc<Mutex<Writer>>,
+    pub(super) writer: Arc<Mutex<Writer>>,
     sharing: Option<Arc<Sharing>>,
+    /// What async calls need.
+    #[cfg(feature = "tokio")]
+    pub(super) tasks: super::asking::Tasks,
     /// Set if the server leaves words by which requests are cancelled.
     shares: Option<strait_core::zerobuffer::Shares<<Os as strait_core::platform::Platform>::Segment>>,
 }
@@ -117,14 +121,16 @@ impl Client {
             inbox: Inbox::new(reader),
             writer,
             sharing,
+            #[cfg(feature = "tokio")]
+            tasks: super::asking::Tasks::default(),
             shares,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     #[cfg(feature = "tokio")]
-    pub(super) fn of(inner: Arc<Inner>) -> Self {
-        Self { inner }
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
     }
 
     /// Sends a copy of `request`, waiting while the ring is full; returns its number. The response comes by
@@ -147,20 +153,7 @@ impl Client {
         let mut writer = inner.writer();
         let timeout = writer.timeout;
         let reserved = writer.reserve_raw(len, timeout)?;
-        if let Some(sharing) = &inner.sharing {
-            let mut state = inner.inbox.lock();
-            // Nor may a response stand in a request that is written over before it is answered.
-            for sent in state.sent.all_mut().filter(|sent| sent.place.overlaps(reserved.place())) {
-                sent.is_whole = false;
-            }
-            // Space that a response still stands in came back: only a server that keeps no rule does that.
-            if sharing.is_held(reserved.place()) {
-                let (field, found) =
-                    ("position of a request over a held response", reserved.place().position());
-                return Err(SendError::Corrupt { name: Arc::clone(&inner.name), field, found, limit: 0 });
-            }
-        }
-        Ok(RequestFrame::new(inner, writer, reserved))
+        inner.admit(writer, reserved)
     }
 
     /// Receives the next response to a request of [`send_request`](Self::send_request), in the order of the requests,
@@ -204,12 +197,7 @@ impl Client {
     /// # Errors
     /// [`CallError::Send`], [`CallError::OutOfStep`], [`CallError::ServerGone`].
     pub fn request(&self, request: &[u8]) -> Result<Pending, CallError> {
-        {
-            let state = self.inner.inbox.lock();
-            if state.out_of_step {
-                return Err(CallError::OutOfStep { name: Arc::clone(&self.inner.name) });
-            }
-        }
+        self.inner.check_step()?;
         let mut frame = self.reserve_request(request.len())?;
         frame.for_waiter();
         frame.copy_from_slice(request);
@@ -313,20 +301,55 @@ impl Inner {
         CallError::ServerGone { name: Arc::clone(&self.name), reason: reason.to_owned() }
     }
 
+    /// Whether numbers still tell which response belongs to which request.
+    pub(super) fn check_step(&self) -> Result<(), CallError> {
+        match self.inbox.lock().out_of_step {
+            true => Err(CallError::OutOfStep { name: Arc::clone(&self.name) }),
+            false => Ok(()),
+        }
+    }
+
+    /// A request to be filled, if no response stands where it goes.
+    pub(super) fn admit<'c>(
+        &'c self,
+        writer: MutexGuard<'c, Writer>,
+        reserved: Reserved,
+    ) -> Result<RequestFrame<'c>, SendError> {
+        if let Some(sharing) = &self.sharing {
+            let mut state = self.inbox.lock();
+            // Nor may a response stand in a request that is written over before it is answered.
+            for sent in state.sent.all_mut().filter(|sent| sent.place.overlaps(reserved.place())) {
+                sent.is_whole = false;
+            }
+            // Space that a response still stands in came back: only a server that keeps no rule does that.
+            if sharing.is_held(reserved.place()) {
+                let (field, found) =
+                    ("position of a request over a held response", reserved.place().position());
+                return Err(SendError::Corrupt { name: Arc::clone(&self.name), field, found, limit: 0 });
+            }
+        }
+        Ok(RequestFrame::new(self, writer, reserved))
+    }
+
+    /// What is known without waiting: the response, or why there will be none.
+    pub(super) fn look(&self, state: &mut State, wanted: Option<u64>) -> Option<Arrived> {
+        if let Some(arrived) = take(state, wanted) {
+            return Some(arrived);
+        }
+        if let Some(sequence) = wanted
+            && state.sent.get(sequence).is_none_or(|sent| sent.owner == Owner::Nobody)
+        {
+            return Some(Err(CallError::Cancelled { sequence }));
+        }
+        state.gone.as_ref().map(|reason| Err(self.gone(reason)))
+    }
+
     /// The response to `wanted`, or to whichever request of `send_request` is answered next.
     pub(super) fn receive(&self, wanted: Option<u64>, until: Deadline) -> Result<Response, CallError> {
         let mut state = self.inbox.lock();
         loop {
-            if let Some(arrived) = take(&mut state, wanted) {
+            if let Some(arrived) = self.look(&mut state, wanted) {
                 return arrived;
-            }
-            if let Some(sequence) = wanted
-                && state.sent.get(sequence).is_none_or(|sent| sent.owner == Owner::Nobody)
-            {
-                return Err(CallError::Cancelled { sequence });
-            }
-            if let Some(reason) = &state.gone {
-                return Err(self.gone(reason));
             }
             let now = Os.now();
             let left = until.min(now.saturating_add(SLICE)).saturating_since(now);
@@ -343,16 +366,17 @@ impl Inner {
             state.reader = Some(reader);
             if matches!(received, Err(RecvError::TooManyHeld { .. })) && !until.is_over(Os.now()) {
                 // Other threads hold them. Their drop tells nobody here.
-                self.inbox.tell(&state);
+                self.inbox.tell(&mut state);
                 state = self.inbox.wait(state, HOLDING);
                 continue;
             }
+            let caller = wanted.map_or(Wanted::Any, Wanted::Number);
             let outcome = match received {
-                Ok(frame) => self.sort(&mut state, frame, wanted),
-                Err(error) => self.fail(&mut state, error, wanted, until),
+                Ok(frame) => self.sort(&mut state, frame, caller),
+                Err(error) => self.fail(&mut state, error, caller, until),
             };
             // Whoever waits looks for its own response, or receives in our place.
-            self.inbox.tell(&state);
+            self.inbox.tell(&mut state);
             match outcome {
                 Ok(None) => {}
                 Ok(Some(arrived)) => return arrived,
@@ -362,11 +386,11 @@ impl Inner {
     }
 
     /// Gives a frame to whom it belongs; returns it if that is the caller.
-    fn sort(
+    pub(super) fn sort(
         &self,
         state: &mut State,
         frame: OwnedFrame,
-        wanted: Option<u64>,
+        wanted: Wanted,
     ) -> Result<Option<Arrived>, CallError> {
         let sequence = frame.sequence();
         let Some(sent) = state.sent.remove(sequence) else {
@@ -390,8 +414,10 @@ impl Inner {
             (Answer::Data(_) | Answer::Shared { .. }, _) => Ok(Response::frame(frame)),
         };
         let ours = match wanted {
-            Some(wanted) => wanted == sequence && sent.owner == Owner::Waiter,
-            None => sent.owner == Owner::Anyone && state.unclaimed.is_empty(),
+            Wanted::Number(wanted) => wanted == sequence && sent.owner == Owner::Waiter,
+            Wanted::Any => sent.owner == Owner::Anyone && state.unclaimed.is_empty(),
+            #[cfg(feature = "tokio")]
+            Wanted::Nothing => false,
         };
         if ours {
             return Ok(Some(arrived));
@@ -401,11 +427,11 @@ impl Inner {
     }
 
     /// What an error of the response buffer means.
-    fn fail(
+    pub(super) fn fail(
         &self,
         state: &mut State,
         error: RecvError,
-        wanted: Option<u64>,
+        wanted: Wanted,
         until: Deadline,
     ) -> Result<Option<Arrived>, CallError> {
         match error {
@@ -445,7 +471,9 @@ impl Inner {
         if let Some(shares) = &self.shares {
             shares.cancel(sequence);
         }
-        self.inbox.tell(&state);
+        #[cfg(feature = "tokio")]
+        state.asks.wake_for(sequence);
+        self.inbox.tell(&mut state);
         true
     }
 }

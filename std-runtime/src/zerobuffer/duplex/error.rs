@@ -178,6 +178,14 @@ pub enum CallError {
     /// The buffer of responses failed.
     #[error(transparent)]
     Recv(RecvError),
+    /// An async call has to wait, and the system has no thread for that.
+    #[error("channel {name:?}: no thread to wait on: {source}")]
+    Thread {
+        /// The channel.
+        name: Name,
+        /// What it said.
+        source: std::io::Error,
+    },
 }
 
 impl From<SendError> for CallError {

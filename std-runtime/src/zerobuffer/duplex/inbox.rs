@@ -21,6 +21,18 @@ pub(super) enum Owner {
     Nobody,
 }
 
+/// What the one that receives wants for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The response to this request.
+    Number(u64),
+    /// Whichever comes next.
+    Any,
+    /// It receives for others.
+    #[cfg(feature = "tokio")]
+    Nothing,
+}
+
 /// A request without a response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
@@ -85,6 +97,9 @@ pub(super) struct State {
     pub(super) out_of_step: bool,
     /// Threads that wait to be told.
     waiting: usize,
+    /// Async calls that wait.
+    #[cfg(feature = "tokio")]
+    pub(super) asks: super::asking::Asks,
     pub(super) counts: Counts,
 }
 
@@ -115,6 +130,8 @@ impl Inbox {
             gone: None,
             out_of_step: false,
             waiting: 0,
+            #[cfg(feature = "tokio")]
+            asks: super::asking::Asks::default(),
             counts: Counts::default(),
         };
         Self { state: Mutex::new(state), changed: Condvar::new() }
@@ -137,7 +154,11 @@ impl Inbox {
     }
 
     /// Something changed that others wait for. Telling nobody would still be a system call, at each response.
-    pub(super) fn tell(&self, state: &State) {
+    pub(super) fn tell(&self, state: &mut State) {
+        #[cfg(feature = "tokio")]
+        if state.gone.is_some() {
+            state.asks.wake_all();
+        }
         if state.waiting > 0 {
             self.changed.notify_all();
         }
@@ -149,9 +170,15 @@ impl State {
     pub(super) fn deposit(&mut self, sequence: u64, owner: Owner, arrived: Arrived) {
         let arrived = arrived.map(Response::set_aside);
         match owner {
-            Owner::Anyone => self.unclaimed.push_back(arrived),
+            Owner::Anyone => {
+                self.unclaimed.push_back(arrived);
+                #[cfg(feature = "tokio")]
+                self.asks.wake_next();
+            }
             Owner::Waiter => {
                 self.arrived.insert(sequence, arrived);
+                #[cfg(feature = "tokio")]
+                self.asks.wake_for(sequence);
             }
             // Dropping it returns its space.
             Owner::Nobody => self.counts.dropped += 1,

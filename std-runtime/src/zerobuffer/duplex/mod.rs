@@ -68,6 +68,8 @@
 //! | `allow_payload_sharing`, `request_payload_sharing` (planned there) | [`Channel::share_payload`], at both ends |
 
 #[cfg(feature = "tokio")]
+mod asking;
+#[cfg(feature = "tokio")]
 mod asynchronous;
 mod channel;
 mod client;

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use strait_core::zerobuffer::Reserved;
 
-#[cfg(feature = "tokio")]
-use super::client::Client;
 use super::client::Inner;
 use super::error::CallError;
 use super::inbox::{Owner, Sent};
@@ -111,8 +109,13 @@ impl Pending {
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
-    pub fn wait_timeout(mut self, timeout: Duration) -> Result<Response, CallError> {
+    pub fn wait_timeout(self, timeout: Duration) -> Result<Response, CallError> {
         let outcome = self.inner.receive(Some(self.sequence), deadline(timeout));
+        self.settle(outcome)
+    }
+
+    /// What the end of the wait means for the client.
+    pub(super) fn settle(mut self, outcome: Result<Response, CallError>) -> Result<Response, CallError> {
         if matches!(outcome, Err(CallError::Timeout { .. })) && !self.inner.strait_server {
             self.inner.inbox.lock().out_of_step = true;
         }
@@ -121,8 +124,8 @@ impl Pending {
     }
 
     #[cfg(feature = "tokio")]
-    pub(super) fn client(&self) -> Client {
-        Client::of(Arc::clone(&self.inner))
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
     }
 
     /// Gives the request up: a Strait server that has not begun with it does not run its handler.
