@@ -121,6 +121,7 @@ impl Run {
         self.tally.end(Instant::now());
         progress.finish();
         flow.say(|| format!("{:?}", writer.statistics()));
+        writer.close();
         Ok(())
     }
 

@@ -11,7 +11,9 @@ use std::string::ToString;
 use std::vec::Vec;
 
 use super::inspect::Snapshot;
-use super::{AttachError, Config, CreateError, ReadError, ReaderEndpoint, WriteError, WriterEndpoint};
+use super::{
+    ABORTED, AttachError, Config, CreateError, ReadError, ReaderEndpoint, WriteError, WriterEndpoint,
+};
 use crate::name::Name;
 use crate::platform::{Access, Pid};
 use crate::testing::{FakeError, FakePlatform, FakeSignal, HeapSegment};
