@@ -20,7 +20,8 @@ pub(crate) fn create(name: &str, creation: &Creation, interrupt: &Interrupt) -> 
 }
 
 /// Connects to the buffer `name`, waiting until its reader has created it. `code` is what a failure ends with, `option`
-/// the option that sets the wait.
+/// the option that sets the wait. Only closing the writer says that all was sent: whatever else ends the run, its reader
+/// learns of it.
 pub(crate) fn connect(
     name: &str,
     wait: Duration,
@@ -31,7 +32,8 @@ pub(crate) fn connect(
     let patience = Patience::new(wait);
     loop {
         let slice = patience.slice();
-        let error = match Writer::builder(name).wait_for_reader(slice.unwrap_or(Duration::ZERO)).connect() {
+        let builder = Writer::builder(name).abort_on_drop(true);
+        let error = match builder.wait_for_reader(slice.unwrap_or(Duration::ZERO)).connect() {
             Ok(writer) => return Ok(writer),
             Err(error) => error,
         };

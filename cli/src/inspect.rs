@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 
 use clap::Args;
 use serde_json::{Value, json};
-use strait::zerobuffer::{self, BufferInfo, ConnectError, State};
+use strait::zerobuffer::{self, ABORTED, BufferInfo, ConnectError, State};
 
 use crate::escape::{hex_dump, printable};
 use crate::exit::Failure;
@@ -110,6 +110,7 @@ fn as_text(info: &BufferInfo, hex: bool) -> String {
             "{}",
             match alive {
                 Some(_) if word == 0 => "  (none)",
+                Some(_) if word == ABORTED => "  (gave up)",
                 Some(true) => "  (alive)",
                 Some(false) => "  (not alive)",
                 None => "",

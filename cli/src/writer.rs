@@ -87,6 +87,9 @@ impl Run {
 
         let outcome = self.frames(args, &mut source, &mut writer, &interrupt);
         flow.say(|| format!("{:?}", writer.statistics()));
+        if outcome.is_ok() {
+            writer.close();
+        }
         outcome
     }
 

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn camera(raw: &str, pictures: usize) -> Result<(), Box<dyn Error>> {
-    let mut writer = Writer::builder(raw).wait_for_reader(PATIENCE).connect()?;
+    let mut writer = Writer::builder(raw).wait_for_reader(PATIENCE).abort_on_drop(true).connect()?;
     for number in 0..pictures {
         let mut picture = writer.reserve(WIDTH * HEIGHT)?; // u8, row-major, shape [HEIGHT, WIDTH]
         for (pixel, shade) in picture.iter_mut().zip((0..=u8::MAX).cycle().skip(number % 256)) {
@@ -40,12 +40,14 @@ fn camera(raw: &str, pictures: usize) -> Result<(), Box<dyn Error>> {
         }
         picture.commit()?;
     }
+    writer.close();
     Ok(())
 }
 
 fn enhance(raw: &str, bright: &str) -> Result<(), Box<dyn Error>> {
     let mut reader = Reader::builder(raw).payload_capacity(1 << 20).timeout(PATIENCE).create()?;
-    let mut writer = Writer::builder(bright).wait_for_reader(PATIENCE).connect()?;
+    // A stage that fails shall not look to the next one like the end of the pictures.
+    let mut writer = Writer::builder(bright).wait_for_reader(PATIENCE).abort_on_drop(true).connect()?;
     loop {
         match reader.recv() {
             Ok(picture) => {
@@ -56,7 +58,10 @@ fn enhance(raw: &str, bright: &str) -> Result<(), Box<dyn Error>> {
                 }
                 enhanced.commit()?;
             }
-            Err(RecvError::EndOfStream) => return Ok(()), // dropping the writer tells the next stage
+            Err(RecvError::EndOfStream) => {
+                writer.close(); // tells the next stage
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -25,12 +25,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn produce(name: &str) -> Result<(), Box<dyn Error>> {
-    // The consumer creates the buffer: give it 10 s to do so.
-    let mut writer = Writer::builder(name).wait_for_reader(Duration::from_secs(10)).connect()?;
+    // The consumer creates the buffer: give it 10 s to do so. An input that fails shall not look like its end.
+    let patience = Duration::from_secs(10);
+    let mut writer = Writer::builder(name).wait_for_reader(patience).abort_on_drop(true).connect()?;
     for line in std::io::stdin().lines() {
         writer.send(line?.as_bytes())?; // waits while the ring is full
     }
-    Ok(()) // the writer is dropped: the consumer reads what is left, then finds the end
+    writer.close(); // the consumer reads what is left, then finds the end
+    Ok(())
 }
 
 fn consume(name: &str) -> Result<(), Box<dyn Error>> {

@@ -31,8 +31,9 @@ fn main() -> ExitCode {
 }
 
 fn produce(name: &str) -> strait::Result<u32> {
-    // The reader creates the buffer: give it 10 s to do so.
-    let mut writer = Writer::builder(name).wait_for_reader(Duration::from_secs(10)).connect()?;
+    // The reader creates the buffer: give it 10 s to do so. Only closing the writer says that all pictures were sent.
+    let patience = Duration::from_secs(10);
+    let mut writer = Writer::builder(name).wait_for_reader(patience).abort_on_drop(true).connect()?;
     writer.set_metadata(br#"{"format":"RGB","width":640,"height":480}"#)?;
 
     let mut pictures = 0;
@@ -43,5 +44,6 @@ fn produce(name: &str) -> strait::Result<u32> {
         pictures += 1;
     }
     writer.send(b"end")?; // copies, where that is simpler
+    writer.close();
     Ok(pictures)
 }

@@ -8,8 +8,9 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{SinkExt as _, TryStreamExt as _};
-use strait::zerobuffer::{Health, Reader, RecvError, SendError, Writer};
+use futures_util::stream::FusedStream as _;
+use futures_util::{SinkExt as _, StreamExt as _, TryStreamExt as _};
+use strait::zerobuffer::{ABORTED, Health, Reader, RecvError, SendError, Writer};
 use strait_tests::pattern::Numbers;
 use strait_tests::{PATIENCE, TestName, pattern};
 
@@ -99,6 +100,73 @@ async fn a_stream_yields_what_a_sink_takes_and_ends_with_it() {
     name.assert_nothing_left();
 }
 
+/// What a reader is told at the end, after every frame.
+fn end_of(mut reader: Reader) -> RecvError {
+    loop {
+        if let Err(end) = reader.recv() {
+            return end;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_is_not_closed_gives_up() {
+    let name = TestName::new("async_given_up");
+    // Frames were sent, one is on its way into a full ring, or its input has failed.
+    for how in ["idle", "sending", "forwarding"] {
+        let (reader, writer) = pair(&name, 64);
+        let mut sink = writer.into_sink();
+        sink.send(Bytes::from_static(b"first")).await.expect("there is room");
+        match how {
+            "idle" => drop(sink),
+            "sending" => {
+                let stuck = sink.send(Bytes::from_static(&[1; 40]));
+                let stuck = tokio::select! { biased; sent = stuck => Some(sent), () = std::future::ready(()) => None };
+                assert!(stuck.is_none(), "there is no room: {stuck:?}");
+                drop(sink);
+            }
+            _ => {
+                let frames = [Ok(Bytes::from_static(b"second")), Err("a disk fails".to_owned())];
+                let frames = futures_util::stream::iter(frames);
+                let failed = frames.forward(sink.sink_map_err(|error| error.to_string())).await;
+                assert_eq!(failed, Err("a disk fails".to_owned()));
+            }
+        }
+        let end = end_of(reader);
+        assert!(matches!(end, RecvError::WriterDead { pid: ABORTED, .. }), "{how}: {end:?}");
+    }
+    let (reader, writer) = pair(&name, 64);
+    writer.into_sink().close().await.expect("closes");
+    assert!(matches!(end_of(reader), RecvError::EndOfStream));
+    name.assert_nothing_left();
+}
+
+#[tokio::test]
+async fn a_stream_ends_after_an_error_that_stays_and_goes_on_after_one_that_passes() {
+    let name = TestName::new("async_final");
+    let mut reader =
+        Reader::builder(&name).payload_capacity(1024).timeout(Duration::ZERO).create().expect("created");
+    let mut writer = Writer::builder(&name).connect().expect("connected");
+    writer.send(b"one").expect("there is room");
+    reader.set_timeout(Duration::ZERO);
+    let mut frames = reader.into_stream();
+    assert_eq!(frames.next().await.expect("an item").expect("a frame"), &b"one"[..]);
+    let late = frames.next().await.expect("an item");
+    assert!(matches!(late, Err(RecvError::Timeout { .. })), "{late:?}");
+    assert!(!frames.is_terminated());
+    writer.send(b"two").expect("there is room");
+    assert_eq!(frames.next().await.expect("an item").expect("a frame"), &b"two"[..]);
+    writer.abort();
+    let gone = frames.next().await.expect("an item");
+    assert!(matches!(gone, Err(RecvError::WriterDead { .. })), "{gone:?}");
+    assert!(frames.is_terminated());
+    for _ in 0..2 {
+        assert!(frames.next().await.is_none());
+    }
+    // What nobody can read any more is removed.
+    name.assert_nothing_left();
+}
+
 #[test]
 fn statistics_count_frames_bytes_wraps_and_the_high_water_mark() {
     let name = TestName::new("statistics");
@@ -159,4 +227,16 @@ fn the_iterator_ends_with_the_stream() {
     }
     drop(frames);
     name.assert_nothing_left();
+}
+
+#[test]
+fn the_iterator_ends_after_an_error() {
+    let name = TestName::new("iterator_error");
+    let (mut reader, mut writer) = pair(&name, 1024);
+    writer.send(b"one").expect("there is room");
+    writer.abort();
+    let mut frames = reader.frames();
+    assert!(matches!(frames.next(), Some(Ok(_))));
+    assert!(matches!(frames.next(), Some(Err(RecvError::WriterDead { pid: ABORTED, .. }))));
+    assert!(frames.next().is_none() && frames.next().is_none());
 }

@@ -142,19 +142,23 @@ pub(crate) fn a_nudge_ends_a_wait_that_is_given_up_and_no_other<S: System>() {
     let over = Arc::new(AtomicBool::new(false));
     let leaves = thread::spawn({
         let over = Arc::clone(&over);
-        move || given_up.wait_unless(Instant::from_nanos(u64::MAX), &|| over.load(Ordering::Acquire))
+        move || {
+            let is_over = || over.load(Ordering::Acquire);
+            given_up.wait_unless(Instant::from_nanos(u64::MAX), &is_over).expect("waits")
+        }
     });
-    let stays = thread::spawn(move || kept.wait_unless(Instant::from_nanos(u64::MAX), &|| false));
+    let stays =
+        thread::spawn(move || kept.wait_unless(Instant::from_nanos(u64::MAX), &|| false).expect("waits"));
     over.store(true, Ordering::Release);
     while !leaves.is_finished() {
         // It misses one that comes between its look and its sleep.
         owner.nudge();
         thread::yield_now();
     }
-    leaves.join().expect("no panic").expect("waits");
+    leaves.join().expect("no panic");
     // Where a nudge is a permit, that ends it.
     post(&owner, 1);
-    assert!(stays.join().expect("no panic").expect("waits"));
+    assert!(stays.join().expect("no panic"));
     owner.take(u32::MAX);
     remove(&scene, &name, owner);
 }

@@ -115,6 +115,13 @@ impl Peer {
         self.answers.iter().map_while(Result::ok).collect()
     }
 
+    /// Gives a command by which it ends, however that is; returns its number.
+    pub fn end_by(mut self, command: &str) -> u64 {
+        self.tell(command);
+        self.child.wait().expect("the peer can be reaped");
+        self.pid()
+    }
+
     /// Lets it end in order; returns how it ended.
     pub fn exit(mut self) -> ExitStatus {
         self.tell("exit");

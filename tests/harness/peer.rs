@@ -12,6 +12,10 @@
 //! | `recv` · `try_recv` | receives a frame, checks and releases it | number, length |
 //! | `hold`, `release` | the steps of a frame | number, length |
 //! | `close` | closes both ends | |
+//! | `abort` | the writer gives up | |
+//! | `unwind` | a panic unwinds over the writer, and is caught | |
+//! | `panic` | a panic ends the process while another thread has the writer | none |
+//! | `leave` · `fault` | calls `exit` or `abort` with the writer in hand | none |
 //! | `list TEXT` | names in `/dev/shm` that contain TEXT; elsewhere, of buffers | names |
 //! | `begin COMMAND` | says that it starts, then carries out the command | begun, then the command's |
 //! | `exit` | ends | none |
@@ -111,6 +115,28 @@ impl Ends {
                 *self = Self { reader: None, writer: None };
                 Ok(String::new())
             }
+            ["abort"] => {
+                self.writer.take().ok_or_else(|| "no writer".to_owned())?.abort();
+                Ok(String::new())
+            }
+            ["unwind"] => {
+                let writer = self.writer.take();
+                let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+                    let _writer = writer;
+                    std::panic::resume_unwind(Box::new(()));
+                }));
+                unwound.map_or(Ok(String::new()), |()| Err("it did not unwind".to_owned()))
+            }
+            ["panic"] => {
+                let writer = self.writer.take();
+                std::thread::spawn(move || {
+                    let _writer = writer;
+                    std::thread::park();
+                });
+                panic!("as the test asked");
+            }
+            ["leave"] => std::process::exit(0),
+            ["fault"] => std::process::abort(),
             ["list", text] => list(text),
             ["begin", command @ ..] => {
                 say(Ok("begun".to_owned()));

@@ -91,6 +91,33 @@ class Death(Scenario):
         self.assert_drained(oieb)
         reader("close", end="reader")
 
+    def test_an_interrupted_strait_writer_is_a_dead_one_to_the_peer(self):
+        reader = self.peer_reader(payload=RING)
+        oieb = self.oieb()
+        writer = self.strait("writer", self.name, "-n", 0, "-s", 1000, "--timeout-ms", 60_000)
+        self.wait_for(lambda: oieb.free < 1016, "the ring is full")
+        writer.child.terminate()
+        writer.report(code=130)
+        announced = oieb.written_count
+        answer = reader("read", count=1000, sizes=1000, timeout=1.0)
+        self.assertEqual((answer["frames"], answer["end"]), (announced, "WriterDeadException"))
+        self.assertEqual(oieb.writer_pid, 2147483647)
+        second = self.strait("writer", self.name, "-n", 1, "-s", 300)
+        self.assertEqual(reader("take")["length"], 300)
+        second.report()
+        reader("give")
+        reader("close", end="reader")
+
+    def test_an_empty_strait_stream_leaves_nothing_that_the_peer_takes_for_a_frame(self):
+        reader = self.peer_reader(payload=RING)
+        self.strait("writer", self.name, "--file", "/dev/null").report()
+        self.assertEqual(reader("read", count=1, timeout=0.2)["frames"], 0)
+        second = self.strait("writer", self.name, "-n", 1, "-s", 300)
+        self.assertEqual(reader("take")["length"], 300)
+        second.report()
+        reader("give")
+        reader("close", end="reader")
+
     def test_a_killed_strait_writer_can_be_replaced(self):
         reader = self.peer_reader(payload=RING)
         oieb = self.oieb()

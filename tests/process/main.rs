@@ -4,6 +4,7 @@
 mod crash_points;
 mod duplex_client_killed;
 mod duplex_server_killed;
+mod endings;
 mod held_frames;
 // Here a buffer is files: they have owners and modes, outlive whoever made them, and can be cut, linked, overwritten and
 // removed by others. Elsewhere it is objects of the system that go with their processes, and there is nothing to do that

@@ -95,6 +95,7 @@ pub(crate) fn write(
         meter.sent();
         frame.commit().map_err(|error| Broken::new(Failure::write, error))?;
     }
+    writer.close();
     Ok(meter.finish(None))
 }
 
@@ -128,6 +129,7 @@ pub(crate) fn relay(
         meter.sent();
         out.commit().map_err(|error| Broken::new(Failure::write, error))?;
     }
+    writer.close();
     Ok(finish(meter, plan, None))
 }
 
@@ -175,7 +177,9 @@ fn connect(output: &str, orphaned: &Orphaned) -> Result<Writer, Broken> {
     let mut silence = Silence::default();
     loop {
         orphaned.check()?;
-        match Writer::builder(output).wait_for_reader(SLICE).timeout(PATIENCE).connect() {
+        let writer = Writer::builder(output).wait_for_reader(SLICE).timeout(PATIENCE);
+        // Only a stage that has sent everything says that this was all.
+        match writer.abort_on_drop(true).connect() {
             Ok(writer) => return Ok(writer),
             Err(ConnectError::BufferNotFound { .. }) if silence.may_go_on() => {}
             Err(error) => return Err(Broken::new(Failure::connect, error)),

@@ -1,5 +1,6 @@
 //! What does the tool do with signals, permission bits, devices, and what a killed reader leaves behind?
 
+use std::io::Read as _;
 use std::process::Command;
 
 use crate::support::{LONG, Name, Running, run, start};
@@ -25,6 +26,27 @@ fn an_interrupted_reader_or_relay_removes_its_buffer_and_reports() {
         let ended = child.end().expect_code(code);
         assert_eq!(ended.json()["errors"], serde_json::json!([said]));
         assert!(!name.segment().exists());
+    }
+}
+
+#[test]
+fn a_stream_that_is_interrupted_is_no_whole_one() {
+    for (interrupts, sign) in [("writer", "-INT"), ("writer", "-TERM"), ("relay", "-INT"), ("relay", "-TERM")]
+    {
+        let (first, second) = (Name::new("cut"), Name::new("short"));
+        let mut reader = start(&["reader", &second, "--out", "-", "--timeout-ms", LONG]);
+        let relay = start(&["relay", &first, &second, "--timeout-ms", LONG, "--create-output"]);
+        let writer = start(&["writer", &first, "-n", "0", "-s", "8", "--delay-ms", "1", "--wait-ms", LONG]);
+        // Once a frame has gone through both.
+        let mut output = reader.stdout();
+        output.read_exact(&mut [0; 8]).unwrap();
+        signal(if interrupts == "writer" { &writer } else { &relay }, sign);
+        output.read_to_end(&mut Vec::new()).unwrap();
+        // The relay's reader goes with it, and its writer says so.
+        writer.end().expect_code(if interrupts == "writer" { 130 } else { 2 });
+        relay.end().expect_code(if interrupts == "writer" { 3 } else { 130 });
+        let read = reader.end().expect_code(3);
+        assert!(read.stderr.contains("gave up"), "{}", read.stderr);
     }
 }
 

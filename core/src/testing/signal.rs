@@ -21,7 +21,7 @@ impl FakeSignal {
     }
 
     /// Frees the lock if a handle of `pid` holds it, as the system does when a process ends.
-    pub(super) fn unlock_of(&self, pid: Pid) {
+    pub(crate) fn unlock_of(&self, pid: Pid) {
         let mut holder = lock(&self.0.2);
         if holder.upgrade().is_some_and(|opener| *opener == pid) {
             *holder = Weak::new();

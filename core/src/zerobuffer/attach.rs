@@ -114,7 +114,8 @@ pub(super) fn claim_writer_pid<P: Platform>(
     Err(AttachError::WriterAlreadyConnected { pid: Pid(found) })
 }
 
-pub(super) fn release_writer_pid(oieb: &Oieb, this: Pid) {
+/// Takes our pid out again and leaves `mark`: 0, or [`ABORTED`](super::layout::ABORTED).
+pub(super) fn release_writer_pid(oieb: &Oieb, this: Pid, mark: Pid) {
     // Release: everything written comes before. Fails when the buffer is not ours any more, and then leaves it alone.
-    let _ = oieb.writer_pid.compare_exchange(this.0, 0, Ordering::Release);
+    let _ = oieb.writer_pid.compare_exchange(this.0, mark.0, Ordering::Release);
 }

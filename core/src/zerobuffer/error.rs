@@ -2,8 +2,20 @@
 //!
 //! `E` is the platform's error. Names are added one level up, where there is an allocator.
 
-use super::layout::MAX_BLOCK;
+use core::fmt;
+
+use super::layout::{ABORTED, MAX_BLOCK};
 use crate::platform::Pid;
+
+/// What became of a writer that did not close, by what stands in `writer_pid`: "died (pid 7)" or "gave up".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Death(pub Pid);
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == ABORTED { f.write_str("gave up") } else { write!(f, "died (pid {})", self.0) }
+    }
+}
 
 /// A word or header in shared memory that no correct peer writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,9 +116,9 @@ pub enum AttachError<E> {
         pid: Pid,
     },
     /// The last writer died within a commit, and the reader has not yet looked: try again soon.
-    #[error("writer {pid} died in the middle of a frame; the reader cleans up when it next receives")]
+    #[error("the last writer {} in the middle of a frame; the reader cleans up when it next receives", Death(*pid))]
     Unsettled {
-        /// The dead writer's process.
+        /// The dead writer's process, or [`ABORTED`].
         pid: Pid,
     },
     /// The reader has closed or died: the buffer is a leftover.
@@ -184,10 +196,10 @@ pub enum ReadError<E> {
     /// The writer closed and every frame was read.
     #[error("the writer has closed and every frame was read")]
     EndOfStream,
-    /// The writer died and every frame it committed was read.
-    #[error("the writer died (pid {pid}); every frame it committed was read")]
+    /// The writer died, or gave up, and every frame it committed was read.
+    #[error("the writer {}; every frame it committed was read", Death(*pid))]
     WriterDead {
-        /// Its process.
+        /// Its process, or [`ABORTED`] if it gave up.
         pid: Pid,
     },
     /// A frame with another number than the next. The frame is kept: the next read returns it.

@@ -48,38 +48,45 @@ pub(super) struct ReaderHalf<M, S> {
     known: u32,
     /// Of those, used for frames claimed but still standing in the semaphore.
     used: u32,
+    /// A permit came without a frame.
+    called: bool,
 }
 
 impl<M: RingMemory, S: Signal> ReaderHalf<M, S> {
     pub(super) fn new(consumer: Consumer<M>, data_ready: S, space_free: S) -> Self {
-        Self { consumer, data_ready, space_free, known: 0, used: 0 }
+        Self { consumer, data_ready, space_free, known: 0, used: 0, called: false }
     }
 
     /// Claims the next frame if a permit announces it. `held` tells the bytes claimed and not yet returned.
     pub(super) fn try_claim(&mut self, held: impl Fn() -> u64) -> Result<Option<Claimed>, NoFrame> {
-        if self.known <= self.used {
-            // Shows everything its poster stored before: the frame, the counters.
-            self.known = self.data_ready.permits();
+        // Twice: behind permits that announce nothing there may be one that does.
+        for _ in 0..2 {
             if self.known <= self.used {
-                return Ok(None);
-            }
-            self.consumer.refresh(held)?;
-        }
-        match self.consumer.claim() {
-            Ok(claimed) => {
-                self.used = self.used.saturating_add(1);
-                if self.used >= TAKE_AFTER {
-                    self.settle();
+                // Shows everything its poster stored before: the frame, the counters.
+                self.known = self.data_ready.permits();
+                if self.known <= self.used {
+                    return Ok(None);
                 }
-                Ok(Some(claimed))
+                self.consumer.refresh(&held)?;
             }
-            Err(NoFrame::Nothing) => {
-                // More permits than frames: a frame recovered earlier was announced after all.
-                self.used = self.known;
-                Ok(None)
+            match self.consumer.claim() {
+                Ok(claimed) => {
+                    self.used = self.used.saturating_add(1);
+                    if self.used >= TAKE_AFTER {
+                        self.settle();
+                    }
+                    return Ok(Some(claimed));
+                }
+                Err(NoFrame::Nothing) => {
+                    // More permits than frames: a frame recovered earlier was announced after all, or a writer that sent
+                    // none has left one as its trace.
+                    self.used = self.known;
+                    self.called = true;
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
+        Ok(None)
     }
 
     /// Takes from the semaphore the permits that were used.
@@ -96,6 +103,11 @@ impl<M: RingMemory, S: Signal> ReaderHalf<M, S> {
         if self.used > 0 {
             self.settle();
         }
+    }
+
+    /// Whether a permit has ever come without a frame: then a writer was here, and left at least that.
+    pub(super) fn was_called(&self) -> bool {
+        self.called
     }
 
     /// Whether a look is worth while.

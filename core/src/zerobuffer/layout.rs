@@ -5,6 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::error::{AttachError, Corrupt, CreateError};
 use crate::layout::assert_layout;
+use crate::platform::Pid;
 use crate::sync::{Ordering, SharedU32, SharedU64};
 
 /// Bytes of the OIEB, and the value of its first word.
@@ -17,6 +18,9 @@ pub const BLOCK_ALIGN: u64 = 64;
 pub const FRAME_OVERHEAD: u64 = 16;
 /// Bytes in front of metadata: its length.
 pub const METADATA_PREFIX: u64 = 8;
+/// What stands in `writer_pid` after a writer that gave up: no process has this number (Linux has none above 4194304), and
+/// an implementation that narrows it to a signed 32-bit number finds it positive. So every reader takes it for a death.
+pub const ABORTED: Pid = Pid(0x7fff_ffff);
 /// Largest metadata or payload block, 1 TiB: more is a mistake in the caller's numbers.
 pub const MAX_BLOCK: u64 = 1 << 40;
 

@@ -67,9 +67,9 @@ mod tests;
 mod wait;
 pub mod writer;
 
-pub use error::{AttachError, Corrupt, CreateError, MetadataError, ReadError, WriteError};
+pub use error::{AttachError, Corrupt, CreateError, Death, MetadataError, ReadError, WriteError};
 pub use handles::{Lender, Place, Returner};
-pub use layout::{Config, FRAME_OVERHEAD, FrameHeader, Geometry, Oieb};
+pub use layout::{ABORTED, Config, FRAME_OVERHEAD, FrameHeader, Geometry, Oieb};
 pub use reader::{Claimed, ReaderEndpoint};
 pub use ring::Counters;
 pub use share::Shares;

@@ -1,17 +1,19 @@
 //! The reading end: creating the buffer, waiting for frames, returning space, and noticing that the writer is gone.
 
+use core::time::Duration;
+
 use super::attach::backed;
 use super::error::{CreateError, MetadataError, ReadError};
 use super::halves::{ReaderHalf, announce_space};
 use super::handles::Returner;
-use super::layout::{Config, Geometry};
+use super::layout::{ABORTED, Config, Geometry};
 use super::lend;
 use super::metadata;
 use super::ownership::{Owned, owner, remove_leftovers};
 pub use super::ring::Claimed;
 use super::ring::{Buffer, Consumer, Counters, NoFrame, RingMemory};
 use super::share::{SHARE_TABLE_SIZE, Shares};
-use super::wait::{Backoff, Idle, LONGEST_SLICE, Pace, Waited, Waiting, wait};
+use super::wait::{Backoff, Idle, LONGEST_SLICE, Pace, UNSEEN_SLICE, Waited, Waiting, wait};
 use super::writer::{DATA_READY, RECHECK_SIZE, SPACE_FREE};
 use crate::name::Name;
 use crate::platform::{Access, FaultKind, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch};
@@ -137,7 +139,7 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// # Errors
     /// - [`ReadError::Timeout`] once `deadline` is over, the writer living or none having come yet;
     /// - [`ReadError::EndOfStream`] when the last writer has closed and every frame was claimed, within 100 ms;
-    /// - [`ReadError::WriterDead`] when it died, likewise;
+    /// - [`ReadError::WriterDead`] when it died or gave up, likewise;
     /// - [`ReadError::SequenceGap`] (the next call returns the frame found), [`ReadError::Corrupt`],
     ///   [`ReadError::Truncated`], [`ReadError::System`].
     pub fn claim<H: Fn() -> u64>(
@@ -214,7 +216,7 @@ impl<P: Platform> ReaderEndpoint<P> {
             // Relaxed: only says that somebody has been there.
             let written = self.buffer().oieb().payload_written_count.load(Ordering::Relaxed);
             let metadata = self.buffer().oieb().metadata_written_bytes.load(Ordering::Relaxed);
-            self.had_writer = written != 0 || metadata != 0;
+            self.had_writer = written != 0 || metadata != 0 || self.half.was_called();
         }
         // A second writer that an existing implementation refused clears the first one's pid: its lock says that it lives.
         if !self.had_writer || (pid.0 == 0 && self.buffer().segment().is_locked()) {
@@ -248,8 +250,12 @@ impl<P: Platform> ReaderEndpoint<P> {
     }
 
     /// Whether the process that `writer_pid` names is connected: it runs, or it holds the writer's lock from where we
-    /// cannot see it (another PID namespace).
+    /// cannot see it (another PID namespace). A writer that gave up has said so itself, and may hold its lock a moment more.
     fn is_alive(&mut self, pid: Pid) -> bool {
+        if pid == ABORTED {
+            self.had_writer = true;
+            return false;
+        }
         if self.writer.as_ref().is_none_or(|watch| watch.pid() != pid) {
             self.writer = Some(self.platform.watch(pid));
             self.had_writer = true;
@@ -452,6 +458,11 @@ impl<P: Platform, H: Fn() -> u64> Waiting<Claimed, ReadError<P::Error>> for Fram
             Look::Claimed(claimed) => Idle::Done(claimed),
             Look::Quiet => Idle::Wait,
         })
+    }
+
+    /// Short until a writer has come: one of another implementation that sends nothing leaves no trace when it closes.
+    fn longest_slice(&self) -> Duration {
+        if self.endpoint.had_writer { LONGEST_SLICE } else { UNSEEN_SLICE }
     }
 
     fn signal(&self) -> &P::Signal {

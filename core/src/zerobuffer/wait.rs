@@ -9,6 +9,8 @@ use crate::time::{Deadline, Instant};
 
 /// Longest time between two looks at whether the other end lives.
 pub(super) const LONGEST_SLICE: Duration = Duration::from_millis(100);
+/// Longest time between two looks for a first writer. What comes and goes in between is not seen, unless it left a trace.
+pub(super) const UNSEEN_SLICE: Duration = Duration::from_millis(10);
 /// First of them: a stream's end is noticed soon, a silent peer costs little.
 const FIRST_SLICE: Duration = Duration::from_millis(2);
 
@@ -68,6 +70,10 @@ pub(super) trait Waiting<T, E> {
     fn signal(&self) -> &Self::Signal;
     fn backoff(&mut self) -> &mut Backoff;
     fn on_sleep(&mut self);
+    /// Longest sleep before the other end is looked at again.
+    fn longest_slice(&self) -> Duration {
+        LONGEST_SLICE
+    }
     /// The spin before the next attempt was short: what was looked at before it is still true.
     fn on_short_spin(&mut self) {}
     fn system(error: <Self::Signal as Signal>::Error) -> E;
@@ -117,6 +123,6 @@ where
             endpoint.backoff().grow();
             endpoint.backoff().grow();
         }
-        slice = slice.saturating_mul(2).min(LONGEST_SLICE);
+        slice = slice.saturating_mul(2).min(endpoint.longest_slice());
     }
 }

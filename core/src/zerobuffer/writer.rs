@@ -8,7 +8,7 @@ use super::attach::{
 use super::error::{AttachError, MetadataError, WriteError};
 use super::halves::WriterHalf;
 use super::handles::{Lender, Place};
-use super::layout::{FRAME_OVERHEAD, Geometry};
+use super::layout::{ABORTED, FRAME_OVERHEAD, Geometry};
 use super::lend;
 use super::metadata;
 use super::ring::{Buffer, Counters, NoRoom, Producer, RingMemory, Room};
@@ -54,7 +54,7 @@ impl Reserved {
     }
 }
 
-/// The writing end of a buffer. One per buffer; dropping it lets the next writer connect.
+/// The writing end of a buffer. One per buffer; dropping it ends the stream and lets the next writer connect.
 #[derive(Debug)]
 pub struct WriterEndpoint<P: Platform> {
     half: WriterHalf<Buffer<P::Segment>, P::Signal>,
@@ -70,6 +70,8 @@ pub struct WriterEndpoint<P: Platform> {
     reader_checked: Instant,
     waits: u64,
     sleeps: u64,
+    /// Dropping is no end of the stream.
+    aborts: bool,
 }
 
 impl<P: Platform> WriterEndpoint<P> {
@@ -104,12 +106,12 @@ impl<P: Platform> WriterEndpoint<P> {
         }
         claim_writer_pid(&platform, &buffer, this, strait_reader)?;
         if !buffer.segment().is_linked() {
-            release_writer_pid(buffer.oieb(), this);
+            release_writer_pid(buffer.oieb(), this, Pid(0));
             return Err(AttachError::ReaderDead { pid: reader.pid() });
         }
         let oieb_of = buffer.clone();
         let producer = Producer::new(buffer).map_err(|corrupt| {
-            release_writer_pid(oieb_of.oieb(), this);
+            release_writer_pid(oieb_of.oieb(), this, Pid(0));
             AttachError::Corrupt(corrupt)
         })?;
         let reader_checked = platform.now();
@@ -127,6 +129,7 @@ impl<P: Platform> WriterEndpoint<P> {
             reader_checked,
             waits: 0,
             sleeps: 0,
+            aborts: false,
         })
     }
 
@@ -275,6 +278,12 @@ impl<P: Platform> WriterEndpoint<P> {
         self.half.producer.restart_sequence();
     }
 
+    /// Whether dropping this end leaves [`ABORTED`], by which every reader learns that its writer died, instead of saying
+    /// that the stream has ended. `false` at first.
+    pub fn abort_on_drop(&mut self, aborts: bool) {
+        self.aborts = aborts;
+    }
+
     /// Whether the reader is a Strait end.
     pub fn is_strait_reader(&self) -> bool {
         self.strait_reader
@@ -388,9 +397,16 @@ impl<P: Platform> WriterEndpoint<P> {
 
 impl<P: Platform> Drop for WriterEndpoint<P> {
     fn drop(&mut self) {
-        if backed(self.buffer().segment()).is_ok() {
-            release_writer_pid(self.buffer().oieb(), self.this);
+        if backed(self.buffer().segment()).is_err() {
+            return;
         }
+        if self.strait_reader && self.half.producer.counters.frames == 0 {
+            // A permit without a frame: all that shows, once our number is gone, that a writer was here. Before that, so that
+            // whoever finds no writer finds the permit. Readers of other implementations would look for its frame.
+            let _ = self.half.data_ready.post();
+        }
+        let mark = if self.aborts { ABORTED } else { Pid(0) };
+        release_writer_pid(self.buffer().oieb(), self.this, mark);
     }
 }
 

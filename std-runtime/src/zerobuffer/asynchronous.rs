@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
+use futures_core::stream::FusedStream;
 use futures_sink::Sink;
 use strait_core::platform::{Clock as _, Platform, Signal as _};
 use strait_core::time::{Deadline, Instant};
@@ -94,13 +95,15 @@ impl Reader {
         }
     }
 
-    /// The frames as a [`Stream`] of copies, ended by the writer's close.
+    /// The frames as a [`Stream`] of copies, ended by the writer's close, or by an error after which no frame can come: its
+    /// death, a corrupt or truncated buffer, a refusal of the system. A time-out or a gap is an item, and the stream goes on.
     pub fn into_stream(self) -> FrameStream {
         FrameStream { state: StreamState::Idle(Box::new(self)) }
     }
 }
 
-type Received = (Box<Reader>, Option<Result<Bytes, RecvError>>);
+/// The reader, unless nothing can come after the item.
+type Received = (Option<Box<Reader>>, Option<Result<Bytes, RecvError>>);
 
 enum StreamState {
     Idle(Box<Reader>),
@@ -131,7 +134,13 @@ async fn receive(mut reader: Box<Reader>) -> Received {
         Err(RecvError::EndOfStream) => None,
         Err(error) => Some(Err(error)),
     };
-    (reader, item)
+    let goes_on = match &item {
+        None => false,
+        Some(Ok(_) | Err(RecvError::Timeout { .. } | RecvError::SequenceGap { .. })) => true,
+        // It would be said again at each call, without a wait in between.
+        Some(Err(_)) => false,
+    };
+    (goes_on.then_some(reader), item)
 }
 
 impl Stream for FrameStream {
@@ -148,7 +157,7 @@ impl Stream for FrameStream {
                         return Poll::Pending;
                     }
                     Poll::Ready((reader, item)) => {
-                        if item.is_some() {
+                        if let Some(reader) = reader {
                             self.state = StreamState::Idle(reader);
                         }
                         return Poll::Ready(item);
@@ -156,6 +165,12 @@ impl Stream for FrameStream {
                 },
             }
         }
+    }
+}
+
+impl FusedStream for FrameStream {
+    fn is_terminated(&self) -> bool {
+        matches!(self.state, StreamState::Ended)
     }
 }
 
@@ -212,8 +227,10 @@ impl Writer {
         }
     }
 
-    /// The writer as a [`Sink`] of frames.
-    pub fn into_sink(self) -> FrameSink {
+    /// The writer as a [`Sink`] of frames. Closing the sink ends the stream; a sink that is dropped without that
+    /// [gives up](Writer::abort), as `forward` does with a stream that failed.
+    pub fn into_sink(mut self) -> FrameSink {
+        self.endpoint.abort_on_drop(true);
         FrameSink { state: SinkState::Idle(Box::new(self)) }
     }
 }
@@ -290,7 +307,10 @@ impl Sink<Bytes> for FrameSink {
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         match self.as_mut().poll_flush(context) {
             Poll::Ready(outcome) => {
-                self.state = SinkState::Closed;
+                let state = std::mem::replace(&mut self.state, SinkState::Closed);
+                if let (SinkState::Idle(writer), Ok(())) = (state, &outcome) {
+                    writer.close();
+                }
                 Poll::Ready(outcome)
             }
             Poll::Pending => Poll::Pending,

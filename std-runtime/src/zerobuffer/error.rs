@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use strait_core::name::NameError;
-use strait_core::platform::FaultKind;
-use strait_core::zerobuffer as core_zb;
+use strait_core::platform::{FaultKind, Pid};
+use strait_core::zerobuffer::{self as core_zb, Death};
 
 use crate::os::OsError;
 
@@ -79,12 +79,13 @@ pub enum ConnectError {
     },
     /// The last writer died in the middle of a frame, and the reader has not cleaned up yet.
     #[error(
-        "buffer {name:?}: writer {pid} died in the middle of a frame; try again once its reader has received"
+        "buffer {name:?}: the last writer {} in the middle of a frame; try again once its reader has received",
+        Death(Pid(*pid))
     )]
     Unsettled {
         /// The buffer.
         name: Name,
-        /// The dead writer's process.
+        /// The dead writer's process, or [`ABORTED`](super::ABORTED).
         pid: u64,
     },
     /// A running writer holds the buffer.
@@ -229,12 +230,13 @@ pub enum RecvError {
     /// The writer closed and every frame was received.
     #[error("the writer has closed and every frame was received")]
     EndOfStream,
-    /// The writer died; every frame it committed was received.
-    #[error("the writer of buffer {name:?} died (pid {pid}); every frame it committed was received")]
+    /// The writer died or gave up: what was received is not all that it meant to send. Every frame it committed was
+    /// received.
+    #[error("the writer of buffer {name:?} {}; every frame it committed was received", Death(Pid(*pid)))]
     WriterDead {
         /// The buffer.
         name: Name,
-        /// Its process.
+        /// Its process, or [`ABORTED`](super::ABORTED) if it [gave up](super::Writer::abort).
         pid: u64,
     },
     /// Another frame than the next. It is kept: the next call returns it.

@@ -99,7 +99,7 @@ impl Reader {
     /// - [`RecvError::Timeout`] after the reader's time-out (5 s by default);
     /// - [`RecvError::EndOfStream`] once the writer has closed and every frame was received, and from then on until
     ///   another writer connects;
-    /// - [`RecvError::WriterDead`] likewise if it died, within 100 ms;
+    /// - [`RecvError::WriterDead`] likewise if it died or gave up, within 100 ms;
     /// - [`RecvError::SequenceGap`], [`RecvError::Corrupt`], [`RecvError::Truncated`], [`RecvError::Os`].
     pub fn recv(&mut self) -> Result<Frame<'_>, RecvError> {
         self.recv_timeout(self.timeout)
@@ -436,3 +436,5 @@ impl Iterator for Frames<'_> {
         }
     }
 }
+
+impl std::iter::FusedIterator for Frames<'_> {}

@@ -41,15 +41,32 @@ const LOOK: Duration = Duration::from_millis(2);
 /// # }
 /// ```
 ///
-/// Frames arrive in order, each once. Dropping the writer tells the reader that the stream has ended.
+/// Frames arrive in order, each once.
+///
+/// # How a stream ends
+///
+/// | the writer | a Strait reader is told | a C#, C++ or Python reader finds |
+/// |---|---|---|
+/// | [`close`](Self::close), or dropped | [`EndOfStream`](super::RecvError::EndOfStream) | no writer, as after a close of its own kind |
+/// | [`abort`](Self::abort), or dropped while its thread panics | [`WriterDead`](super::RecvError::WriterDead), "gave up" | a dead writer |
+/// | [`abort_on_drop`](WriterBuilder::abort_on_drop), and dropped without `close` | the same | the same |
+/// | its process was killed, called [`exit`](std::process::exit), aborted, or leaked it | `WriterDead`, "died", with its number | a dead writer |
+///
+/// A drop on the way out of an error (`?`) says that the stream is complete like any other drop: a program that can fail
+/// between two frames asks for `abort_on_drop` and calls `close` at its end. Whatever the end, the next writer may connect.
 #[derive(Debug)]
 pub struct Writer {
     pub(super) endpoint: WriterEndpoint<Os>,
     pub(super) name: Arc<str>,
     pub(super) timeout: Duration,
+    /// Closed or aborted: whatever happens now, that was said.
+    decided: bool,
     #[cfg(feature = "tokio")]
     pub(super) waiter: crate::waiter::Waiter,
 }
+
+/// What stands in place of a writer's process number once it [gave up](Writer::abort). No process has it.
+pub const ABORTED: u64 = strait_core::zerobuffer::ABORTED.0;
 
 /// Options of a [`Writer`].
 #[derive(Clone, Debug)]
@@ -59,6 +76,7 @@ pub struct WriterBuilder {
     timeout: Duration,
     wait_for_reader: Duration,
     wait_policy: Option<WaitPolicy>,
+    abort_on_drop: bool,
 }
 
 impl WriterBuilder {
@@ -77,6 +95,13 @@ impl WriterBuilder {
     /// How long waits spin before they sleep; by default what suits this machine.
     pub fn wait_policy(mut self, policy: WaitPolicy) -> Self {
         self.wait_policy = Some(policy);
+        self
+    }
+
+    /// Whether dropping the writer gives up, as [`Writer::abort`] does, so that only [`Writer::close`] says that the stream
+    /// is complete; `false` by default.
+    pub fn abort_on_drop(mut self, aborts: bool) -> Self {
+        self.abort_on_drop = aborts;
         self
     }
 
@@ -109,12 +134,14 @@ impl WriterBuilder {
         if let Some(policy) = self.wait_policy {
             endpoint.set_wait_policy(policy);
         }
+        endpoint.abort_on_drop(self.abort_on_drop);
         let geometry = endpoint.geometry();
         tracing::debug!(buffer = &*self.name, payload = geometry.payload_size, "writer connected");
         Ok(Writer {
             endpoint,
             name: self.name,
             timeout: self.timeout,
+            decided: false,
             #[cfg(feature = "tokio")]
             waiter: crate::waiter::Waiter::default(),
         })
@@ -137,6 +164,7 @@ impl Writer {
             timeout: DEFAULT_TIMEOUT,
             wait_for_reader: Duration::ZERO,
             wait_policy: None,
+            abort_on_drop: false,
         }
     }
 
@@ -269,12 +297,25 @@ impl Writer {
         Statistics::new(self.endpoint.counters(), used, capacity)
     }
 
-    /// Ends the stream, as dropping does.
-    pub fn close(self) {}
+    /// Ends the stream: everything that was to be sent was sent.
+    pub fn close(mut self) {
+        self.endpoint.abort_on_drop(false);
+        self.decided = true;
+    }
+
+    /// Gives up: what was sent so far is not all that was to be sent. The reader, of whatever implementation, receives it
+    /// and then learns that its writer died; the next writer may connect.
+    pub fn abort(mut self) {
+        self.endpoint.abort_on_drop(true);
+        self.decided = true;
+    }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        if !self.decided && thread::panicking() {
+            self.endpoint.abort_on_drop(true);
+        }
         let counters = self.endpoint.counters();
         tracing::debug!(
             buffer = &*self.name,

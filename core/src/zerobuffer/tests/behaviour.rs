@@ -246,6 +246,56 @@ fn a_killed_writer_is_reported_by_its_pid_after_its_last_frame_and_the_ring_is_u
 }
 
 #[test]
+fn a_writer_that_gives_up_is_a_death_after_its_last_frame_and_the_next_one_goes_on() {
+    let (scene, mut reader, mut writer) = Scene::connected(256);
+    write(&mut writer, &pattern(1, 10)).unwrap();
+    writer.abort_on_drop(true);
+    drop(writer);
+    assert_eq!(scene.snapshot().writer_pid, ABORTED);
+    assert_eq!(read(&mut reader), Ok((1, pattern(1, 10))));
+    for _ in 0..2 {
+        let gave_up = read(&mut reader).unwrap_err();
+        assert_eq!(gave_up, ReadError::WriterDead { pid: ABORTED });
+        assert_eq!(gave_up.to_string(), "the writer gave up; every frame it committed was read");
+    }
+    let mut next = scene.attach(WRITER).unwrap();
+    assert_eq!(write(&mut next, &pattern(2, 240)), Ok(2));
+    assert_eq!(read(&mut reader), Ok((2, pattern(2, 240))));
+    drop(next);
+    assert_eq!(read(&mut reader), Err(ReadError::EndOfStream));
+}
+
+#[test]
+fn a_writer_that_gives_up_while_it_holds_its_lock_is_believed() {
+    let (scene, mut reader, writer) = Scene::connected(256);
+    scene.segment().scribble_u64(0x50, ABORTED.0);
+    assert_eq!(read(&mut reader), Err(ReadError::WriterDead { pid: ABORTED }));
+    drop(writer);
+}
+
+#[test]
+fn a_writer_that_came_and_went_unseen_and_sent_nothing_has_ended_the_stream() {
+    let (scene, mut reader, writer) = Scene::connected(256);
+    drop(writer);
+    let words = scene.snapshot();
+    assert_eq!((words.writer_pid, words.payload_written_count, words.metadata_written_bytes), (Pid(0), 0, 0));
+    assert_eq!(read(&mut reader), Err(ReadError::EndOfStream));
+    assert_eq!(reader.try_claim(|| 0).map(drop), Err(ReadError::EndOfStream));
+}
+
+#[test]
+fn no_permit_without_a_frame_is_left_to_a_reader_of_another_implementation() {
+    let (scene, reader) = Scene::new(64);
+    drop(reader);
+    let reader = scene.create(READER).unwrap();
+    let space_free = scene.platform.signal(scene.name.prefixed("sem-r-").to_string().as_str());
+    space_free.unlock_of(Pid(READER));
+    drop(scene.attach(WRITER).unwrap());
+    assert_eq!(scene.data_ready().permits(), 0);
+    drop(reader);
+}
+
+#[test]
 fn the_next_writer_takes_over_from_a_killed_one_with_its_frames_unread() {
     let (scene, mut reader, mut writer) = Scene::connected(256);
     write(&mut writer, &pattern(1, 10)).unwrap();

@@ -13,7 +13,7 @@ use std::vec::Vec;
 
 use super::inspect::Snapshot;
 use super::{
-    AttachError, Config, Corrupt, CreateError, ReadError, ReaderEndpoint, WriteError, WriterEndpoint,
+    ABORTED, AttachError, Config, Corrupt, CreateError, ReadError, ReaderEndpoint, WriteError, WriterEndpoint,
 };
 use crate::name::Name;
 use crate::platform::{Access, Pid};

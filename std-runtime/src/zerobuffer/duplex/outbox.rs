@@ -233,6 +233,13 @@ impl Outbox {
         state.writer = None;
     }
 
+    /// The server fails: the client learns that it was not asked to stop.
+    pub(super) fn abort(&self) {
+        if let Some(writer) = self.lock().writer.take() {
+            writer.abort();
+        }
+    }
+
     /// Removes the buffer of a client that died.
     ///
     /// A Python client that comes next cannot: while we write to the buffer it removes the lock file alone, and nobody of

@@ -216,12 +216,14 @@ struct Service {
 
 impl Service {
     fn run(mut self) {
+        let mut failed = false;
         loop {
             match self.next() {
                 Ok(Some(frame)) => self.handle(frame),
                 Ok(None) => break,
                 Err(error) => {
                     self.outbox.tell(&ServerError::Recv(error));
+                    failed = true;
                     break;
                 }
             }
@@ -229,6 +231,9 @@ impl Service {
         // What is being handled is answered before the buffers go.
         if let Engine::Elsewhere(workers) = self.engine {
             workers.finish();
+        }
+        if failed {
+            self.outbox.abort();
         }
         self.outbox.end();
     }
