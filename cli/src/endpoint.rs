@@ -14,8 +14,7 @@ use crate::tally::Tally;
 pub(crate) fn create(name: &str, creation: &Creation, interrupt: &Interrupt) -> Result<Reader, Failure> {
     creation.builder(name).create().map_err(|error| match error {
         CreateError::BadName { .. } | CreateError::BadCapacity { .. } => Failure::usage(error),
-        _ if interrupt.is_set() => interrupt.failure(),
-        _ => Failure::connect(error),
+        _ => interrupt.or(Failure::connect(error)),
     })
 }
 

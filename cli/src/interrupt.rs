@@ -72,6 +72,11 @@ impl Interrupt {
         Failure::interrupted(u8::try_from(self.number()).unwrap_or(exit::SIGINT))
     }
 
+    /// What the program ends with that could not make something: a signal, if one came meanwhile, may be why.
+    pub(crate) fn or(&self, failure: Failure) -> Failure {
+        if self.is_set() { self.failure() } else { failure }
+    }
+
     fn number(&self) -> usize {
         // Relaxed: nothing else is read by it.
         self.0.load(Ordering::Relaxed)

@@ -130,7 +130,7 @@ fn start(
         ServeError::Requests(CreateError::BadName { .. } | CreateError::BadCapacity { .. }) => {
             Failure::usage(error)
         }
-        _ => Failure::connect(error),
+        _ => interrupt.or(Failure::connect(error)),
     })
 }
 

@@ -112,7 +112,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     let name = args.name.clone().unwrap_or_else(|| format!("strait-bench-{}", std::process::id()));
     let interrupt = Interrupt::catch().map_err(Failure::connect)?;
     let builder = args.shape.apply(Link::builder(&name).primary());
-    let link = builder.create().map_err(endpoint::failure)?;
+    let link = builder.create().map_err(|error| interrupt.or(endpoint::failure(error)))?;
     let (geometry, plan) = (link.geometry(), args.plan);
     if plan.size as u64 > geometry.slot_len() {
         return Err(Failure::usage(format_args!(

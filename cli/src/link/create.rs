@@ -57,7 +57,7 @@ pub(crate) fn run(args: &CreateArgs) -> Result<(), Failure> {
     if !args.hold {
         builder = builder.keep();
     }
-    let link = builder.create().map_err(endpoint::failure)?;
+    let link = builder.create().map_err(|error| interrupt.or(endpoint::failure(error)))?;
     let geometry = link.geometry();
     let report = CreateReport {
         operation: "link-create",

@@ -32,7 +32,10 @@ pub(super) fn join(
 ) -> Result<Link, Failure> {
     let builder = builder(entry, default);
     let link = match create.filter(|create| create.create) {
-        Some(create) => create.making.apply(builder).open_or_create().map_err(failure)?,
+        Some(create) => {
+            let made = create.making.apply(builder).open_or_create();
+            made.map_err(|error| interrupt.or(failure(error)))?
+        }
         None => open(entry, &builder, interrupt)?,
     };
     entry.say(|| {
