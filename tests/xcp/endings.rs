@@ -88,7 +88,8 @@ async fn closing_wakes_everybody_who_waits() {
     let flushing = tokio::spawn({
         let client = waits(&client);
         async move {
-            client.flush().await;
+            // All may have been sent just then.
+            let _ = client.flush().await;
             true
         }
     });
@@ -112,6 +113,23 @@ async fn closing_wakes_everybody_who_waits() {
     }
     assert!(matches!(client.ping().await, Err(RequestError::Closed { reason: CloseReason::Local })));
     drop(accepted);
+}
+
+#[tokio::test]
+async fn a_flush_says_whether_all_was_sent() {
+    let (_server, client, accepted) = pair(&Options::new()).await;
+    client.send(&Ether::text("a")).acknowledged().await.expect("is acknowledged");
+    client.flush().await.expect("all is sent");
+    // More than sockets hold, to one who is gone the next moment.
+    client.send_body(OCTETS, vec![7; 60 << 20]).await.expect("is taken");
+    accepted.close();
+    let error = client.flush().await.expect_err("not all was sent");
+    assert!(matches!(error, SendError::Closed { .. }), "{error:?}");
+    let (_server, client, accepted) = pair(&Options::new()).await;
+    client.send(&Ether::text("a")).acknowledged().await.expect("is acknowledged");
+    accepted.close();
+    client.closed().await;
+    client.flush().await.expect("nothing was left to send");
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ async fn a_receiver_that_takes_nothing_stops_the_sender_and_gets_all_of_it_later
                 client.send_body(OCTETS, numbered(number, LEN)).await.expect("is sent");
                 sent.fetch_add(1, Ordering::Relaxed);
             }
-            client.flush().await;
+            client.flush().await.expect("all is sent");
         }
     });
     // Whatever the sockets hold, not all of it can be under way: 4 MiB wait at each end. Time is given, not measured.
@@ -111,7 +111,7 @@ async fn a_stream_that_nobody_reads_stops_its_writer_and_is_whole_later() {
                 written.fetch_add(piece.len(), Ordering::Relaxed);
             }
             writer.finish().await.expect("is sent");
-            client.flush().await;
+            client.flush().await.expect("all is sent");
         }
     });
     let mut message = accepted.recv().await.expect("a message");
@@ -141,7 +141,7 @@ async fn complete_streams_that_nobody_reads_count_as_well() {
                 client.send_body(OCTETS, numbered(number, 400_000)).await.expect("is sent");
                 sent.fetch_add(1, Ordering::Relaxed);
             }
-            client.flush().await;
+            client.flush().await.expect("all is sent");
         }
     });
     let first = accepted.recv().await.expect("a message");

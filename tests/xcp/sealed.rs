@@ -184,7 +184,7 @@ fn a_frame_that_comes_again_is_delivered_once() {
         for number in 0..200 {
             client.send(&Ether::text(&number.to_string())).await.expect("is sent");
         }
-        client.flush().await;
+        client.flush().await.expect("all is sent");
         for number in 0..200 {
             assert_eq!(told.recv().expect("comes"), number.to_string());
         }

@@ -33,7 +33,7 @@ async fn acks_make_room_and_end_a_flush() {
     let (_server, client, accepted) = pair(&options).await;
     let taking = tokio::spawn(async move { while accepted.recv().await.is_some() {} });
     client.send(&Ether::text("!")).tag("ack", "1").await.expect("is sent");
-    ends(client.flush()).await;
+    ends(client.flush()).await.expect("all is sent");
     // More than may wait for their ACKs at once.
     let sends: Vec<_> = (0..600)
         .map(|_| {
@@ -101,7 +101,7 @@ async fn a_reader_that_pauses_is_not_told_that_its_peer_is_gone() {
         let written = written.clone();
         async move {
             client.send_body(OCTETS, written).await.expect("is sent");
-            client.flush().await;
+            client.flush().await.expect("all is sent");
             client
         }
     });
@@ -176,7 +176,7 @@ fn a_blocking_client_that_closes_with_answers_unread_has_sent_everything() {
             let first = connection.recv().await.expect("a message");
             let answer = connection.reply_body(&first, OCTETS, vec![7; 100_000]).await;
             answer.expect("is sent");
-            connection.flush().await;
+            connection.flush().await.expect("all is sent");
             let closing = tokio::task::spawn_blocking(move || go.lock().expect("alone").recv());
             closing.await.expect("did not panic").expect("the test says so");
             let mut taken = 0;

@@ -154,7 +154,11 @@ fn send(args: &SendArgs, report: &mut SendReport) -> Result<(), Failure> {
         };
         report.duration_seconds = began.elapsed().as_secs_f64();
         outcome?;
-        connection.flush().await;
+        let flushed = connection.flush().await;
+        if args.no_answer {
+            // Nobody else says that it did not go out.
+            flushed.map_err(failure::send)?;
+        }
         connection.close();
         Ok(())
     })

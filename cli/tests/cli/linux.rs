@@ -31,7 +31,8 @@ fn an_interrupted_reader_or_relay_removes_its_buffer_and_reports() {
 
 #[test]
 fn a_stream_that_is_interrupted_is_no_whole_one() {
-    for (interrupts, sign) in [("writer", "-INT"), ("writer", "-TERM"), ("relay", "-INT"), ("relay", "-TERM")]
+    for (interrupts, sign, code) in
+        [("writer", "-INT", 130), ("writer", "-TERM", 143), ("relay", "-INT", 130), ("relay", "-TERM", 143)]
     {
         let (first, second) = (Name::new("cut"), Name::new("short"));
         let mut reader = start(&["reader", &second, "--out", "-", "--timeout-ms", LONG]);
@@ -43,8 +44,8 @@ fn a_stream_that_is_interrupted_is_no_whole_one() {
         signal(if interrupts == "writer" { &writer } else { &relay }, sign);
         output.read_to_end(&mut Vec::new()).unwrap();
         // The relay's reader goes with it, and its writer says so.
-        writer.end().expect_code(if interrupts == "writer" { 130 } else { 2 });
-        relay.end().expect_code(if interrupts == "writer" { 3 } else { 130 });
+        writer.end().expect_code(if interrupts == "writer" { code } else { 2 });
+        relay.end().expect_code(if interrupts == "writer" { 3 } else { code });
         let read = reader.end().expect_code(3);
         assert!(read.stderr.contains("gave up"), "{}", read.stderr);
     }

@@ -65,6 +65,7 @@ impl Options {
         address: &Address,
         time: (Duration, tokio::time::Instant),
     ) -> Result<(Transport, Exported), ConnectError> {
+        #[cfg(any(unix, feature = "xcp-tls"))]
         let io = |source| ConnectError::Io { address: address.to_string(), source };
         match address {
             Address::Tcp { host, port } => {

@@ -176,13 +176,17 @@ impl Connection {
     }
 
     /// Waits until everything was sent, and acknowledged where that was asked for; or the connection is over.
-    pub async fn flush(&self) {
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] if it was over before. That the system took the last bytes does not say that the peer did:
+    /// [`Send::acknowledged`] does.
+    pub async fn flush(&self) -> Result<(), SendError> {
         loop {
             let room = self.shared().room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            if self.shared().is_flushed() {
-                return;
+            if let Some(flushed) = self.shared().flushed() {
+                return flushed;
             }
             room.await;
         }

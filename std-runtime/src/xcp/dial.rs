@@ -139,7 +139,8 @@ async fn dial_any(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStre
         .collect())
 }
 
-#[cfg(test)]
+// Elsewhere a listener whose backlog is full refuses, and does not keep silent.
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
 

@@ -11,6 +11,7 @@ use strait_core::xcp::connection::{CloseReason, Side};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::engine::{Delivery, Engine, Room};
+use super::error::SendError;
 use super::message::Message;
 use super::options::Options;
 use super::outlet::Outlet;
@@ -194,10 +195,16 @@ impl Shared {
         state.dispatch(now);
     }
 
-    /// Whether the socket has everything, and the peer what it is to acknowledge; or the connection is over.
-    pub(super) fn is_flushed(&self) -> bool {
+    /// Whether the socket has everything, and the peer what it is to acknowledge; `None` as long as that can change.
+    pub(super) fn flushed(&self) -> Option<Result<(), SendError>> {
         let state = self.lock();
-        state.engine.is_closed() || (state.engine.is_flushed() && self.outlet().queue.is_empty())
+        if !state.engine.is_closed() {
+            return (state.engine.is_flushed() && self.outlet().queue.is_empty()).then_some(Ok(()));
+        }
+        // Whoever waits is woken once it is told.
+        let reason = state.reason?;
+        let all = !state.engine.left_unsent() && self.outlet().queue.is_empty();
+        Some(if all { Ok(()) } else { Err(SendError::Closed { reason }) })
     }
 
     /// The driver is gone, and the socket with it.

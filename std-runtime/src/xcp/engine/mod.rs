@@ -116,6 +116,8 @@ pub(crate) struct Engine {
     next_channel: u32,
     /// Channels of messages that were not finished: the peer forgets those once another begins there.
     given_up: Vec<u32>,
+    /// Whether there was something to send, or to be acknowledged, when it was closed.
+    left_unsent: bool,
 }
 
 impl Engine {
@@ -153,6 +155,7 @@ impl Engine {
             control: vec![0; HEADER + CONTROL + 48],
             next_channel: 1,
             given_up: Vec::new(),
+            left_unsent: false,
         })
     }
 
@@ -184,6 +187,11 @@ impl Engine {
 
     pub(crate) fn is_flushed(&self) -> bool {
         self.refusals.is_empty() && self.core.is_flushed()
+    }
+
+    /// Whether it was closed with something to send, or to be acknowledged.
+    pub(crate) fn left_unsent(&self) -> bool {
+        self.left_unsent
     }
 
     /// A channel that nobody was given yet.
@@ -367,6 +375,7 @@ impl Engine {
     }
 
     fn closed(&mut self, reason: CloseReason) {
+        self.left_unsent = !(self.refusals.is_empty() && self.outbound.is_empty());
         if !matches!(reason, CloseReason::Local | CloseReason::Peer) {
             tracing::info!(%reason, "connection closed");
         }

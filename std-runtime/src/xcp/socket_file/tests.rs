@@ -73,7 +73,8 @@ fn inode(path: &Path) -> u64 {
 #[test]
 fn what_is_no_socket_is_left_alone_and_said() {
     let at = rustix::fs::CWD;
-    let make: [(&str, fn(&Path)); 6] = [
+    type Make = fn(&Path);
+    let make: [(&str, Make); 6] = [
         ("a regular file of 9 bytes", |path| std::fs::write(path, "precious\n").unwrap()),
         ("a regular file of 0 bytes", |path| {
             std::fs::write(path, "").unwrap();
@@ -91,11 +92,11 @@ fn what_is_no_socket_is_left_alone_and_said() {
     for (what, make) in make {
         let folder = Folder::new();
         make(&folder.socket());
-        let before = rustix::fs::statat(at, &folder.socket(), AtFlags::SYMLINK_NOFOLLOW).unwrap();
+        let before = rustix::fs::statat(at, folder.socket(), AtFlags::SYMLINK_NOFOLLOW).unwrap();
         let refusal = folder.refusal();
         assert!(refusal.contains("address already in use") && refusal.contains(what), "{refusal}");
         assert!(refusal.contains("remove it yourself"), "{refusal}");
-        let after = rustix::fs::statat(at, &folder.socket(), AtFlags::SYMLINK_NOFOLLOW).unwrap();
+        let after = rustix::fs::statat(at, folder.socket(), AtFlags::SYMLINK_NOFOLLOW).unwrap();
         assert_eq!(
             (after.st_ino, after.st_size, after.st_ctime),
             (before.st_ino, before.st_size, before.st_ctime)
