@@ -9,7 +9,7 @@ use crate::args::{Creation, Flow, Place, Reproducible};
 use crate::check::{Checker, Verify};
 use crate::endpoint;
 use crate::exit::Failure;
-use crate::interrupt::{Interrupt, Patience};
+use crate::interrupt::{Interrupt, Patience, SLICE};
 use crate::pace::Pace;
 use crate::progress::Progress;
 use crate::report::{self, Checksums, ReadReport, Troubles};
@@ -141,6 +141,8 @@ impl Run {
         let limit = flow.frames.unwrap_or(0);
         let (mut pace, mut progress) = (Pace::new(flow), Progress::new(flow, limit));
         let mut waiting: Option<Patience> = None;
+        // Said already, and the frames that are asked for may come from the next writer.
+        let mut bereft = false;
         let outcome = loop {
             if limit != 0 && self.tally.frames == limit {
                 break Ok(());
@@ -155,10 +157,12 @@ impl Run {
             let received = match waiting.as_ref().map(Patience::slice) {
                 None => reader.try_recv(),
                 Some(Some(slice)) => reader.recv_timeout(slice),
+                Some(None) if bereft => break Ok(()),
                 Some(None) => break Err(endpoint::silence(reader, &self.tally, limit, flow.timeout_ms)),
             };
             match received {
                 Ok(frame) => {
+                    bereft = false;
                     if waiting.take().is_some() {
                         progress.wait();
                     }
@@ -188,6 +192,15 @@ impl Run {
                 Err(RecvError::EndOfStream) => break Ok(()),
                 // The next receive returns the frame after the gap.
                 Err(error @ RecvError::SequenceGap { .. }) => self.troubles.add(Failure::read(error)),
+                Err(error @ RecvError::WriterDead { .. }) if limit != 0 => {
+                    if !bereft {
+                        self.troubles.add(Failure::read(error));
+                        waiting = Some(Patience::new(flow.timeout()));
+                    }
+                    bereft = true;
+                    // It is told at once until somebody comes.
+                    interrupt.sleep(SLICE);
+                }
                 Err(error) => break Err(Failure::read(error)),
             }
         };

@@ -26,6 +26,25 @@ fn a_reader_hands_out_what_a_dead_writer_sent_and_then_fails() {
     assert!(ended.stderr.contains(&format!("writer of buffer {:?} died", &*name)), "{}", ended.stderr);
 }
 
+#[test]
+fn a_reader_of_so_many_frames_takes_the_rest_from_the_next_writer_and_still_fails() {
+    let name = Name::new("succeeded");
+    let mut reader = start(&["reader", &name, "-n", "3", "--out", "-", "--timeout-ms", LONG]);
+    let mut writer = start(&["writer", &name, "--file", "-", "-s", "4", "--wait-ms", LONG]);
+    let (mut input, mut output) = (writer.stdin(), reader.stdout());
+    input.write_all(b"some").unwrap();
+    let mut heard = [0; 4];
+    output.read_exact(&mut heard).unwrap();
+    writer.kill();
+    let file = TempFile::with("rest", b"and more");
+    run(&["writer", &name, "--file", file.path(), "-s", "4", "--wait-ms", LONG]).expect_code(0);
+    let mut rest = Vec::new();
+    output.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, b"and more");
+    let ended = reader.end().expect_code(3);
+    assert_eq!(ended.stderr.matches("died").count(), 1, "{}", ended.stderr);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn what_stops_in_the_middle_is_no_end_to_the_reader_behind_it() {
