@@ -3,6 +3,7 @@
 use super::layout::{GeometryError, Side};
 use super::numbers::{ErrorCode, OpCode};
 use super::regions::AttachError;
+use super::standing::Standing;
 use crate::mpmc::Corrupt;
 
 /// Why a link was not opened. `E` is the platform's error.
@@ -15,9 +16,23 @@ pub enum OpenError<E: core::error::Error + 'static> {
     /// No segment of that name.
     #[error("no link of that name")]
     NotFound,
-    /// The name is taken, and somebody uses it or may use it.
-    #[error("a segment of that name exists")]
-    AlreadyExists,
+    /// A link of that name is there, and stays.
+    #[error("a link of that name exists: {standing}")]
+    AlreadyExists {
+        /// Who uses it.
+        standing: Standing,
+    },
+    /// Something else has the name. It stays as it is.
+    #[error("the name belongs to something that is no link: {0}")]
+    NotALink(AttachError),
+    /// Another link than the one that was to be opened or made is there, and stays.
+    #[error("{error}; {standing}")]
+    Differs {
+        /// What differs.
+        error: AttachError,
+        /// Who uses it.
+        standing: Standing,
+    },
     /// The segment is not the link that was asked for.
     #[error(transparent)]
     Attach(#[from] AttachError),
@@ -26,6 +41,16 @@ pub enum OpenError<E: core::error::Error + 'static> {
     TooManyHandles {
         /// The limit, over all processes.
         limit: usize,
+    },
+    /// Not everybody of a side has ended.
+    #[error(
+        "running processes have {handles} handles as {side}, or may have: nothing that they hold is taken from them"
+    )]
+    SideInUse {
+        /// The side.
+        side: Side,
+        /// Their handles.
+        handles: usize,
     },
     /// Somebody has held the lock of the membership for too long: a stopped process, perhaps.
     #[error(

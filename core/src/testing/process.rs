@@ -36,11 +36,11 @@ impl Liveness for FakePlatform {
         FakeWatch { world: Arc::clone(&self.world), pid, seen }
     }
     fn identity(&self) -> Identity {
-        Identity { pid: self.this, born: 1, realm: 0 }
+        Identity { pid: self.this, born: 1, realm: self.realm }
     }
     fn fate(&self, identity: Identity) -> Fate {
         match identity {
-            Identity { realm: 1.., .. } => Fate::Unknown,
+            Identity { realm, .. } if realm != self.realm => Fate::Unknown,
             Identity { born: 1, pid, .. } if self.watch(pid).is_alive() => Fate::Runs,
             _ => Fate::Gone,
         }
