@@ -5,6 +5,7 @@ use super::error::RecvError;
 use super::extension::{PARTICIPANTS, Waits};
 use super::incoming::{Meaning, Slot, Slots, interpret};
 use super::lane::Lane;
+use super::lent::Lent;
 use super::numbers::ErrorCode;
 use super::packet::{Operation, Packet};
 use super::port::sealed::Port;
@@ -22,6 +23,7 @@ pub struct Consumer<P: Platform> {
     counts: Counts,
     /// Found by [`keep`](Consumer::keep), for the next receive.
     kept: Option<Found>,
+    lent: Lent,
 }
 
 /// A message that was found: where its bytes stand.
@@ -37,7 +39,7 @@ impl<P: Platform> Consumer<P> {
     pub(super) const WAITS: Waits = Waits::Data;
 
     pub(super) fn new(base: Base<P>, policy: WaitPolicy) -> Self {
-        Self { base, backoff: Backoff::new(policy), counts: Counts::default(), kept: None }
+        Self { base, backoff: Backoff::new(policy), counts: Counts::default(), kept: None, lent: Lent::new() }
     }
 
     pub(super) fn base(&self) -> &Base<P> {
@@ -55,7 +57,7 @@ impl<P: Platform> Consumer<P> {
         let mut base = self.base.another();
         // Tried again, and reported, when it is used.
         let _ = base.sit_down();
-        Self { base, backoff: self.backoff.again(), counts: Counts::default(), kept: None }
+        Self { base, backoff: self.backoff.again(), counts: Counts::default(), kept: None, lent: Lent::new() }
     }
 
     /// Who can wait on another thread for what this handle waits for.
@@ -97,13 +99,26 @@ impl<P: Platform> Consumer<P> {
 
     #[inline]
     fn take(&mut self, most: u64, patience: Option<Patience>) -> Result<ConsumerTurn, RecvError> {
+        // The journal has room for one turn.
+        self.take_back();
         if self.base.is_unseated() {
             self.sit_down()?;
         }
-        match Self::attempt(&self.base, most) {
-            Ok(Some(turn)) => Ok(turn),
-            Ok(None) => self.take_slowly(most, patience),
-            Err(error) => Err(self.count_error(error)),
+        let turn = match Self::attempt(&self.base, most) {
+            Ok(Some(turn)) => turn,
+            Ok(None) => self.take_slowly(most, patience)?,
+            Err(error) => return Err(self.count_error(error)),
+        };
+        self.lent.begin(turn.position(), turn.count());
+        Ok(turn)
+    }
+
+    /// Releases what a guard had that was forgotten.
+    #[inline]
+    fn take_back(&mut self) {
+        if let Some(turn) = self.lent.forgotten() {
+            let lane = lane(&self.base);
+            lane.release_forgotten(turn, &self.base.sleepers(lane.index(), Waits::Space));
         }
     }
 
@@ -267,6 +282,7 @@ impl<P: Platform> Drop for Consumer<P> {
         if let Some(found) = self.kept.take() {
             self.release(found.turn);
         }
+        self.take_back();
     }
 }
 
@@ -290,6 +306,7 @@ impl<P: Platform> Port for Consumer<P> {
     fn release(&self, turn: ConsumerTurn) {
         let lane = lane(&self.base);
         lane.release(turn, &self.base.sleepers(lane.index(), Waits::Space));
+        self.lent.end();
     }
 
     fn wake_consumers(&self) {}
@@ -298,6 +315,7 @@ impl<P: Platform> Port for Consumer<P> {
     fn wake_producers(&self) {
         let lane = lane(&self.base);
         lane.ring_bell(Waits::Space, &self.base.sleepers(lane.index(), Waits::Space));
+        self.lent.end();
     }
 
     #[inline]

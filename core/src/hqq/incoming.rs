@@ -13,8 +13,8 @@ use crate::platform::Segment;
 
 /// A claimed slot, as the bytes that its packet says are in its buffer. Dropping it gives the slot back to senders.
 ///
-/// Forgetting it (`mem::forget`) stops senders when they come to this slot again, until the handle's process has ended;
-/// that is not unsound.
+/// Forgetting it (`mem::forget`) stops senders when they come to this slot again, until the handle is used again or
+/// dropped, or its process has ended.
 #[derive(Debug)]
 pub struct Slot<'c, T: Port> {
     port: &'c T,

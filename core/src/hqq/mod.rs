@@ -15,6 +15,7 @@
 //! | `link`, `base` | who takes part, on which side |
 //! | `local` | a link inside one program |
 //! | `standing` | may a link of that name go |
+//! | `lent` | whether a guard was forgotten |
 //! | `wait` | how one waits |
 //! | `presence` | who of the participants is here |
 //! | `recovery` | what becomes of what the dead held |
@@ -32,6 +33,7 @@ mod inspect;
 mod lane;
 mod layout;
 mod lend;
+mod lent;
 mod link;
 pub mod local;
 mod numbers;

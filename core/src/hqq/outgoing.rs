@@ -12,7 +12,7 @@ use crate::mpmc::ProducerTurn;
 /// A reserved slot: its whole buffer, to be filled. [`commit`](SlotMut::commit) sends its first bytes.
 ///
 /// Dropping it instead leaves a tombstone, which receivers skip. Forgetting it (`mem::forget`) stops the direction at
-/// this slot until the handle's process has ended; that is not unsound.
+/// this slot until the handle is used again or dropped, or its process has ended.
 #[derive(Debug)]
 #[must_use = "dropping gives the slot up"]
 pub struct SlotMut<'p, T: Port> {

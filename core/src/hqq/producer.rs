@@ -4,6 +4,7 @@ use super::base::{Base, Recovered};
 use super::error::SendError;
 use super::extension::{PARTICIPANTS, Waits};
 use super::lane::Lane;
+use super::lent::Lent;
 use super::outgoing::{SlotMut, SlotsMut};
 use super::packet::Packet;
 use super::port::sealed::Port;
@@ -36,6 +37,7 @@ pub struct Producer<P: Platform> {
     counts: Counts,
     /// Taken by [`keep`](Producer::keep), for the next reservation.
     kept: Option<ProducerTurn>,
+    lent: Lent,
 }
 
 impl<P: Platform> Producer<P> {
@@ -43,7 +45,11 @@ impl<P: Platform> Producer<P> {
     pub(super) const WAITS: Waits = Waits::Space;
 
     pub(super) fn new(base: Base<P>, policy: WaitPolicy) -> Self {
-        Self { base, backoff: Backoff::new(policy), copies: 0, counts: Counts::default(), kept: None }
+        Self::of(base, Backoff::new(policy))
+    }
+
+    fn of(base: Base<P>, backoff: Backoff) -> Self {
+        Self { base, backoff, copies: 0, counts: Counts::default(), kept: None, lent: Lent::new() }
     }
 
     pub(super) fn base(&self) -> &Base<P> {
@@ -61,7 +67,7 @@ impl<P: Platform> Producer<P> {
         let mut base = self.base.another();
         // Tried again, and reported, when it is used.
         let _ = base.sit_down();
-        Self { base, backoff: self.backoff.again(), copies: 0, counts: Counts::default(), kept: None }
+        Self::of(base, self.backoff.again())
     }
 
     /// Who can wait on another thread for what this handle waits for.
@@ -106,13 +112,27 @@ impl<P: Platform> Producer<P> {
         if let Some(turn) = self.kept.take() {
             return Ok(turn);
         }
+        // The journal has room for one turn.
+        self.take_back();
         if self.base.is_unseated() {
             self.sit_down()?;
         }
-        match Self::attempt(&self.base, most) {
-            Ok(Some(turn)) => Ok(turn),
-            Ok(None) => self.take_slowly(most, patience),
-            Err(error) => Err(self.count_error(error)),
+        let turn = match Self::attempt(&self.base, most) {
+            Ok(Some(turn)) => turn,
+            Ok(None) => self.take_slowly(most, patience)?,
+            Err(error) => return Err(self.count_error(error)),
+        };
+        self.lent.begin(turn.position(), turn.count());
+        Ok(turn)
+    }
+
+    /// Gives up what a guard had that was forgotten.
+    #[inline]
+    fn take_back(&mut self) {
+        if let Some(turn) = self.lent.forgotten() {
+            let lane = lane(&self.base);
+            let given_up = lane.give_up_forgotten(turn, &self.base.sleepers(lane.index(), Waits::Data));
+            self.counts.tombstones = self.counts.tombstones.wrapping_add(given_up);
         }
     }
 
@@ -219,6 +239,7 @@ impl<P: Platform> Drop for Producer<P> {
         if let Some(turn) = self.kept.take() {
             drop(SlotMut::new(self, turn));
         }
+        self.take_back();
     }
 }
 
@@ -240,6 +261,7 @@ impl<P: Platform> Port for Producer<P> {
     fn publish(&self, turn: ProducerTurn, packet: Packet) {
         let lane = lane(&self.base);
         lane.publish(turn, packet, &self.base.sleepers(lane.index(), Waits::Data));
+        self.lent.end();
     }
 
     fn release(&self, _turn: ConsumerTurn) {}
@@ -248,6 +270,7 @@ impl<P: Platform> Port for Producer<P> {
     fn wake_consumers(&self) {
         let lane = lane(&self.base);
         lane.ring_bell(Waits::Data, &self.base.sleepers(lane.index(), Waits::Data));
+        self.lent.end();
     }
 
     fn wake_producers(&self) {}

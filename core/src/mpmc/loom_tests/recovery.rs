@@ -276,7 +276,7 @@ fn may_hold(link: &Link, position: u64) -> bool {
 }
 
 fn publish_for_dead(link: &Link, position: u64) {
-    assert!(!link.scene.ring.publish_for_dead(position, [u64::from(TOMBSTONE)]), "a living one had it");
+    assert!(!link.scene.ring.publish_in_place(position, [u64::from(TOMBSTONE)]), "a living one had it");
 }
 
 #[test]
