@@ -197,6 +197,13 @@ pub trait Liveness {
     type Watch: Watch;
     /// The number others know this process by.
     fn this(&self) -> Pid;
+    /// A number that this process keeps, and that no process has which it was forked from, or which it forks: for who must
+    /// know whether what it has in its hands is its own. Cheap to ask for. The default is [`this`](Self::this): for systems
+    /// without `fork`.
+    #[inline]
+    fn generation(&self) -> u64 {
+        self.this().0
+    }
     /// Starts to watch `pid`.
     fn watch(&self, pid: Pid) -> Self::Watch;
     /// This process.
@@ -419,7 +426,7 @@ pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
     ///
     /// # Errors
     /// As there.
-    fn remove_this_segment(&self, segment: &Self::Segment, name: &Name) -> Result<bool, Self::Error>;
+    fn remove_this_segment(&self, name: &Name, segment: &Self::Segment) -> Result<bool, Self::Error>;
 
     /// Removes the semaphore of that name; an absent one is no error.
     ///

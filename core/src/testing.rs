@@ -468,7 +468,7 @@ impl Platform for FakePlatform {
         Ok(())
     }
 
-    fn remove_this_segment(&self, segment: &HeapSegment, name: &Name) -> Result<bool, FakeError> {
+    fn remove_this_segment(&self, name: &Name, segment: &HeapSegment) -> Result<bool, FakeError> {
         let mut world = self.enter("remove_this_segment")?;
         let there = world.segments.get(name.as_str());
         let same = there.is_some_and(|there| Arc::ptr_eq(&there.0.heap, &segment.0.heap));

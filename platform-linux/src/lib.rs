@@ -16,6 +16,7 @@
 
 mod error;
 mod file;
+mod generation;
 mod lock;
 mod places;
 mod process;
@@ -117,6 +118,11 @@ impl Liveness for Linux {
         Pid(u64::from(std::process::id()))
     }
 
+    #[inline]
+    fn generation(&self) -> u64 {
+        generation::generation()
+    }
+
     fn watch(&self, pid: Pid) -> ProcessWatch {
         ProcessWatch::new(pid)
     }
@@ -206,7 +212,7 @@ impl Platform for Linux {
         file::remove(segment::FOLDER, name.as_str())
     }
 
-    fn remove_this_segment(&self, segment: &LinuxSegment, name: &Name) -> Result<bool, Error> {
+    fn remove_this_segment(&self, name: &Name, segment: &LinuxSegment) -> Result<bool, Error> {
         segment.remove(&Path::new(segment::FOLDER).join(name.as_str()))
     }
 

@@ -21,6 +21,7 @@ use strait_core::time::Instant;
 
 use crate::error::Error;
 use crate::file;
+use crate::generation::generation;
 use crate::places::Places;
 
 /// Where `shm_open(3)` keeps its files.
@@ -48,15 +49,15 @@ struct Mapping {
     locked: Mutex<bool>,
     /// The locks of places that were taken through this handle.
     places: Mutex<Places>,
-    /// The process that opened it.
-    opener: u32,
+    /// The [`generation`] of the process that opened it.
+    opener: u64,
 }
 
 impl Drop for Mapping {
     fn drop(&mut self) {
         let locked = *self.locked.get_mut().unwrap_or_else(PoisonError::into_inner);
         // A child that was forked meanwhile has the file open too, and would keep the lock. It gives none back itself.
-        if locked && std::process::id() == self.opener {
+        if locked && generation() == self.opener {
             let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
         }
     }
@@ -148,7 +149,7 @@ impl LinuxSegment {
 
     fn mapped(map: MmapRaw, file: File, path: PathBuf, mode: Mode) -> Self {
         let (locked, places) = (Mutex::new(false), Mutex::default());
-        Self(Arc::new(Mapping { map, file, path, mode, locked, places, opener: std::process::id() }))
+        Self(Arc::new(Mapping { map, file, path, mode, locked, places, opener: generation() }))
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {

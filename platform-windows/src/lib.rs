@@ -208,7 +208,7 @@ impl Platform for Windows {
         Ok(())
     }
 
-    fn remove_this_segment(&self, segment: &WindowsSegment, name: &Name) -> Result<bool, Error> {
+    fn remove_this_segment(&self, name: &Name, segment: &WindowsSegment) -> Result<bool, Error> {
         use strait_core::platform::Segment as _;
         // Only the one that holds the name can be there under it, and only its creator can give it up.
         if !segment.is_linked() {

@@ -11,7 +11,7 @@ use super::presence::{Seen, everybody};
 use super::recovery::{Journals, recover};
 use super::regions::Regions;
 use crate::name::Name;
-use crate::platform::{Platform, Segment as _};
+use crate::platform::{Pid, Platform, Segment as _};
 use crate::shm::Table;
 use crate::sync::SharedU64;
 use crate::time::Instant;
@@ -57,6 +57,8 @@ pub(super) struct Base<P: Platform> {
     /// Its journals there, for ring 0 and ring 1.
     journals: Option<[Table<P::Segment, SharedU64>; 2]>,
     recovered: Recovered,
+    /// The process that opened it: its number, and its generation.
+    owner: (Pid, u64),
 }
 
 /// The lock of a link's membership; the system takes it back when its holder ends.
@@ -93,6 +95,7 @@ impl<P: Platform> Base<P> {
         side: Side,
     ) -> Self {
         Self {
+            owner: (platform.this(), platform.generation()),
             platform,
             name,
             segment,
@@ -107,6 +110,7 @@ impl<P: Platform> Base<P> {
     /// Another handle, which has no place yet.
     pub(super) fn another(&self) -> Self {
         Self {
+            owner: self.owner,
             platform: self.platform.clone(),
             name: self.name.clone(),
             segment: self.segment.clone(),
@@ -116,6 +120,14 @@ impl<P: Platform> Base<P> {
             journals: None,
             recovered: Recovered::default(),
         }
+    }
+
+    /// The process that opened it, if that is not this one. A forked child has a copy of the handle, and its memory and
+    /// locks, that are the parent's: it takes nothing by it and gives nothing back.
+    #[inline]
+    pub(super) fn forked(&self) -> Option<Pid> {
+        let (owner, generation) = self.owner;
+        (self.platform.generation() != generation).then_some(owner)
     }
 
     /// Whether there is a table to have a place in.
@@ -161,6 +173,7 @@ impl<P: Platform> Base<P> {
         if !self.is_unseated() {
             return Ok(());
         }
+        self.check_owner()?;
         let membership = lock(&self.platform, &self.segment, &self.name)?;
         match self.sit(&membership) {
             Err(OpenError::TooManyHandles { .. }) => {
@@ -169,6 +182,10 @@ impl<P: Platform> Base<P> {
             }
             other => other,
         }
+    }
+
+    pub(super) fn check_owner(&self) -> Result<(), OpenError<P::Error>> {
+        self.forked().map_or(Ok(()), |owner| Err(OpenError::Forked { owner }))
     }
 
     /// Where it writes what it is about to take in a ring.
@@ -201,7 +218,7 @@ impl<P: Platform> Base<P> {
 
     /// Gives back what dead participants held, if their fate is known. `false` if some of it has to wait.
     pub(super) fn recover(&mut self) -> bool {
-        if !self.has_table() || self.has_strangers() {
+        if !self.has_table() || self.has_strangers() || self.forked().is_some() {
             return true;
         }
         // Nothing is locked as long as everybody lives.
@@ -217,6 +234,7 @@ impl<P: Platform> Base<P> {
     /// The same for links whose other participants are not Strait, or not all: the caller vouches that every process of
     /// `side` has ended, and that no new one has come.
     pub(super) fn recover_side(&mut self, side: Side) -> Result<Recovered, OpenError<P::Error>> {
+        self.check_owner()?;
         let membership = lock(&self.platform, &self.segment, &self.name)?;
         // What of the vouching can be checked.
         let handles = self.living(side);
@@ -330,7 +348,9 @@ impl<P: Platform> Base<P> {
 impl<P: Platform> Drop for Base<P> {
     fn drop(&mut self) {
         let (Some(place), Some(participants)) = (self.entry, &self.regions.participants) else { return };
-        let Some(extension) = &self.regions.extension else { return };
+        let Some(extension) = self.regions.extension.as_ref().filter(|_| self.forked().is_none()) else {
+            return;
+        };
         if self.segment.backed_len() < self.regions.geometry.plan().extended_len {
             self.segment.unlock_place(place);
             return;
@@ -345,7 +365,7 @@ impl<P: Platform> Drop for Base<P> {
         if let Ok(_membership) = lock(&self.platform, &self.segment, &self.name)
             && !self.has_company()
         {
-            let _ = self.platform.remove_this_segment(&self.segment, &self.name);
+            let _ = self.platform.remove_this_segment(&self.name, &self.segment);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::producer::Counts;
 use super::wait::{Patience, Sleeper, Waited, wait};
 use crate::backoff::Backoff;
 use crate::mpmc::{ConsumerTurn, ProducerTurn, TurnError};
-use crate::platform::{Platform, Segment as _, WaitPolicy};
+use crate::platform::{Pid, Platform, Segment as _, WaitPolicy};
 
 /// A handle that receives.
 #[derive(Debug)]
@@ -113,6 +113,12 @@ impl<P: Platform> Consumer<P> {
         Ok(turn)
     }
 
+    /// Whether the handle is this process's own.
+    #[inline]
+    fn check_owner(&self) -> Result<(), RecvError> {
+        self.base.forked().map_or(Ok(()), |owner| Err(RecvError::Forked { owner }))
+    }
+
     /// Releases what a guard had that was forgotten.
     #[inline]
     fn take_back(&mut self) {
@@ -157,6 +163,7 @@ impl<P: Platform> Consumer<P> {
 
     #[inline]
     fn find(&mut self, patience: Option<Patience>) -> Result<Found, RecvError> {
+        self.check_owner()?;
         if let Some(found) = self.kept.take() {
             return Ok(found);
         }
@@ -249,6 +256,7 @@ impl<P: Platform> Consumer<P> {
         most: usize,
         patience: impl Into<Patience>,
     ) -> Result<Slots<'_, Self>, RecvError> {
+        self.check_owner()?;
         if let Some(found) = self.kept.take() {
             return Ok(Slots::new(self, found.turn));
         }
@@ -265,6 +273,7 @@ impl<P: Platform> Consumer<P> {
         &mut self,
         patience: impl Into<Patience>,
     ) -> Result<(Packet, Slot<'_, Self>), RecvError> {
+        self.check_owner()?;
         let turn = match self.kept.take() {
             Some(found) => found.turn,
             None => self.take(1, Some(patience.into()))?,
@@ -279,6 +288,9 @@ impl<P: Platform> Consumer<P> {
 
 impl<P: Platform> Drop for Consumer<P> {
     fn drop(&mut self) {
+        if self.base.forked().is_some() {
+            return;
+        }
         if let Some(found) = self.kept.take() {
             self.release(found.turn);
         }
@@ -294,6 +306,11 @@ fn lane<P: Platform>(base: &Base<P>) -> &Lane<P::Segment> {
 
 impl<P: Platform> Port for Consumer<P> {
     type Segment = P::Segment;
+
+    #[inline]
+    fn forked(&self) -> Option<Pid> {
+        self.base.forked()
+    }
 
     #[inline]
     fn lane(&self) -> &Lane<P::Segment> {

@@ -5,6 +5,7 @@ use super::numbers::{ErrorCode, OpCode};
 use super::regions::AttachError;
 use super::standing::Standing;
 use crate::mpmc::Corrupt;
+use crate::platform::Pid;
 
 /// Why a link was not opened. `E` is the platform's error.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,12 @@ pub enum OpenError<E: core::error::Error + 'static> {
         /// Their handles.
         handles: usize,
     },
+    /// The handle is a copy that a forked child has.
+    #[error("the handle belongs to process {owner}, which forked this one: open the link anew")]
+    Forked {
+        /// The process that opened it.
+        owner: Pid,
+    },
     /// Somebody has held the lock of the membership for too long: a stopped process, perhaps.
     #[error(
         "another process has held the link's lock for a second: it is stopped, or cannot be seen from here"
@@ -93,6 +100,12 @@ pub enum SendError {
         backed: usize,
         /// Bytes it had.
         len: usize,
+    },
+    /// The handle is a copy that a forked child has: the link, and what is in its hands, are the parent's.
+    #[error("the handle belongs to process {owner}, which forked this one: open the link anew")]
+    Forked {
+        /// The process that opened it.
+        owner: Pid,
     },
     /// There is no room for another handle.
     #[error("link has {limit} handles already, as many as there is room for")]
@@ -152,6 +165,12 @@ pub enum RecvError {
         backed: usize,
         /// Bytes it had.
         len: usize,
+    },
+    /// The handle is a copy that a forked child has: the link, and what is in its hands, are the parent's.
+    #[error("the handle belongs to process {owner}, which forked this one: open the link anew")]
+    Forked {
+        /// The process that opened it.
+        owner: Pid,
     },
     /// There is no room for another handle.
     #[error("link has {limit} handles already, as many as there is room for")]

@@ -255,7 +255,8 @@ macro_rules! common {
             /// [`OpenError::Os`].
             pub fn unlink(&self) -> Result<bool, OpenError<P::Error>> {
                 let base = self.base();
-                base.platform.remove_this_segment(&base.segment, &base.name).map_err(OpenError::Os)
+                base.check_owner()?;
+                base.platform.remove_this_segment(&base.name, &base.segment).map_err(OpenError::Os)
             }
 
             /// Living handles of a side, as far as the link's table knows.

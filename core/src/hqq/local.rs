@@ -30,7 +30,7 @@ use super::port::sealed::Port;
 use super::producer::Counts;
 use super::regions::{AttachError, Regions};
 use crate::mpmc::{ConsumerTurn, ProducerTurn, TurnError};
-use crate::platform::Segment;
+use crate::platform::{Pid, Segment};
 use crate::shm::view;
 use crate::sync::{Ordering, SharedU64};
 
@@ -331,6 +331,12 @@ impl<S: Segment> Drop for Consumer<S> {
 impl<S: Segment> Port for Producer<S> {
     type Segment = S;
 
+    /// There is one program.
+    #[inline]
+    fn forked(&self) -> Option<Pid> {
+        None
+    }
+
     #[inline]
     fn lane(&self) -> &Lane<S> {
         &self.lane
@@ -367,6 +373,12 @@ impl<S: Segment> Port for Producer<S> {
 
 impl<S: Segment> Port for Consumer<S> {
     type Segment = S;
+
+    /// There is one program.
+    #[inline]
+    fn forked(&self) -> Option<Pid> {
+        None
+    }
 
     #[inline]
     fn lane(&self) -> &Lane<S> {

@@ -11,7 +11,7 @@ use super::port::sealed::Port;
 use super::wait::{Patience, Sleeper, Waited, wait};
 use crate::backoff::Backoff;
 use crate::mpmc::{ConsumerTurn, ProducerTurn, TurnError};
-use crate::platform::{Platform, Segment as _, WaitPolicy};
+use crate::platform::{Pid, Platform, Segment as _, WaitPolicy};
 
 /// What a handle has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +109,9 @@ impl<P: Platform> Producer<P> {
 
     #[inline]
     fn take(&mut self, most: u64, patience: Option<Patience>) -> Result<ProducerTurn, SendError> {
+        if let Some(owner) = self.base.forked() {
+            return Err(SendError::Forked { owner });
+        }
         if let Some(turn) = self.kept.take() {
             return Ok(turn);
         }
@@ -236,6 +239,9 @@ impl<P: Platform> Producer<P> {
 
 impl<P: Platform> Drop for Producer<P> {
     fn drop(&mut self) {
+        if self.base.forked().is_some() {
+            return;
+        }
         if let Some(turn) = self.kept.take() {
             drop(SlotMut::new(self, turn));
         }
@@ -251,6 +257,11 @@ fn lane<P: Platform>(base: &Base<P>) -> &Lane<P::Segment> {
 
 impl<P: Platform> Port for Producer<P> {
     type Segment = P::Segment;
+
+    #[inline]
+    fn forked(&self) -> Option<Pid> {
+        self.base.forked()
+    }
 
     #[inline]
     fn lane(&self) -> &Lane<P::Segment> {

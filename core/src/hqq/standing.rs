@@ -154,7 +154,7 @@ pub fn remove<P: Platform>(platform: &P, name: &Name) -> Result<bool, OpenError<
     match Inspection::of(&segment, Expected::default()) {
         Err(error) if !says_link(&segment) => Err(OpenError::NotALink(error)),
         // Broken or not, it says that it is a link.
-        _ => platform.remove_this_segment(&segment, name).map_err(OpenError::Os),
+        _ => platform.remove_this_segment(name, &segment).map_err(OpenError::Os),
     }
 }
 
@@ -177,7 +177,7 @@ fn remove_if<P: Platform>(
     let _membership = lock(platform, &segment, name)?;
     // Who joins does so under the lock.
     check()?;
-    platform.remove_this_segment(&segment, name).map_err(OpenError::Os)
+    platform.remove_this_segment(name, &segment).map_err(OpenError::Os)
 }
 
 fn find<P: Platform>(platform: &P, name: &Name) -> Result<Option<P::Segment>, OpenError<P::Error>> {

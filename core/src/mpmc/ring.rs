@@ -65,6 +65,13 @@ macro_rules! turn {
 turn!(ProducerTurn);
 turn!(ConsumerTurn);
 
+impl ConsumerTurn {
+    /// Leaves none; whether any was left. They stay as they are.
+    pub(crate) fn take_all(&mut self) -> bool {
+        core::mem::take(&mut self.count) > 0
+    }
+}
+
 impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
     /// Makes `memory` an empty ring of `slots` slots. Nobody else may use it yet.
     ///

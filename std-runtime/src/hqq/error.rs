@@ -89,6 +89,14 @@ pub enum OpenError {
         /// Their handles.
         handles: usize,
     },
+    /// The handle is a copy that a forked child has.
+    #[error("link {name:?} was opened by process {owner}, which forked this one: open it anew")]
+    Forked {
+        /// The link.
+        name: Arc<str>,
+        /// The process that opened it.
+        owner: u64,
+    },
     /// A process that is stopped, or cannot be seen from here, holds the lock by which processes join.
     #[error("link {name:?}: another process has held its lock for a second: continue or end that process")]
     Busy {
@@ -121,6 +129,7 @@ impl OpenError {
             core_hqq::OpenError::NotFound => Self::NotFound { name },
             core_hqq::OpenError::AlreadyExists { standing } => Self::AlreadyExists { name, standing },
             core_hqq::OpenError::SideInUse { side, handles } => Self::SideInUse { name, side, handles },
+            core_hqq::OpenError::Forked { owner } => Self::Forked { name, owner: owner.0 },
             core_hqq::OpenError::NotALink(source) => Self::NotALink { name, source },
             core_hqq::OpenError::Differs { error: source, standing } => {
                 Self::Differs { name, source, standing }

@@ -9,12 +9,14 @@
 //! | `recovery` | what becomes of what the dead held |
 //! | `presence` | who is here, seen from other namespaces, after `execve` and `fork` |
 //! | `standing` | what may be replaced and removed |
+//! | `forked` | what a forked child can do with its copies |
 //! | `forgotten` | what becomes of a guard that is leaked |
 //! | `hostile` | any word with any value |
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod bells;
 mod forgotten;
+mod forked;
 mod hostile;
 mod membership;
 mod opening;
