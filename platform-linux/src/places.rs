@@ -70,3 +70,41 @@ fn lock(place: usize, kind: i32) -> Option<libc::flock> {
 fn set(file: &File, lock: &libc::flock) -> Result<(), Errno> {
     fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(lock)).map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that nobody else has.
+    fn file(what: &str) -> (File, std::path::PathBuf) {
+        let path = std::env::temp_dir().join(format!("strait-places-{what}-{}", std::process::id()));
+        (File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap(), path)
+    }
+
+    #[test]
+    fn who_may_only_read_proves_nothing_by_a_lock() {
+        let (writer, path) = file("reader");
+        let reader = File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        set(&reader, &lock(3, libc::F_RDLCK).unwrap()).unwrap();
+        let mut places = Places::default();
+        assert_eq!(places.is_locked(&writer, 3), Some(false), "nobody takes part by it");
+        assert!(!places.lock(&writer, 3), "another place has to be taken");
+        assert!(places.lock(&writer, 4));
+        assert_eq!(Places::default().is_locked(&reader, 4), Some(true), "seen by who may only read");
+        assert!(!Places::default().lock(&reader, 5), "nothing can be taken by him");
+    }
+
+    #[test]
+    fn a_place_that_was_given_back_twice_is_not_taken_from_another() {
+        let (one, path) = file("twice");
+        let other = File::options().read(true).write(true).open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let (mut ours, mut theirs) = (Places::default(), Places::default());
+        assert!(ours.lock(&one, 0));
+        ours.unlock(&one, 0);
+        assert!(theirs.lock(&other, 0));
+        ours.unlock(&one, 0);
+        assert_eq!(ours.is_locked(&one, 0), Some(true));
+    }
+}
