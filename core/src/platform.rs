@@ -57,7 +57,29 @@ pub unsafe trait Segment: Clone + fmt::Debug {
     fn is_locked(&self) -> bool {
         false
     }
+
+    /// Takes the lock of a place: one of [`PLACES`] that the object has beside its one lock. `false` if somebody has it,
+    /// be it through this handle, or if the system has none: the default.
+    ///
+    /// It is held until [`unlock_place`](Self::unlock_place), or until every clone of the handle is dropped, or its process
+    /// has ended or become another program; a child that it has forked holds it as well, for as long as it has the
+    /// handle. Everybody who has the object open sees it, in whatever namespace.
+    fn lock_place(&self, _place: usize) -> bool {
+        false
+    }
+
+    /// Gives a place's lock back that was taken through this handle.
+    fn unlock_place(&self, _place: usize) {}
+
+    /// Whether somebody holds a place's lock, through this handle or another; `None` if the system cannot say. Leaves it as it
+    /// is.
+    fn is_place_locked(&self, _place: usize) -> Option<bool> {
+        None
+    }
 }
+
+/// Places of a segment that have locks of their own.
+pub const PLACES: usize = 128;
 
 /// A counting semaphore, outside this process as a rule, with one waiter at most.
 ///
@@ -175,6 +197,13 @@ pub trait Liveness {
     type Watch: Watch;
     /// The number others know this process by.
     fn this(&self) -> Pid;
+    /// A number that this process keeps, and that no process has which it was forked from, or which it forks: for who must
+    /// know whether what it has in its hands is its own. Cheap to ask for. The default is [`this`](Self::this): for systems
+    /// without `fork`.
+    #[inline]
+    fn generation(&self) -> u64 {
+        self.this().0
+    }
     /// Starts to watch `pid`.
     fn watch(&self, pid: Pid) -> Self::Watch;
     /// This process.
@@ -391,6 +420,13 @@ pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
     /// # Errors
     /// [`FaultKind::PermissionDenied`] and others.
     fn remove_segment(&self, name: &Name) -> Result<(), Self::Error>;
+
+    /// The same for the very object behind `segment`; `false`, and nothing is removed, if the name stands for another one
+    /// by now, or for none.
+    ///
+    /// # Errors
+    /// As there.
+    fn remove_this_segment(&self, name: &Name, segment: &Self::Segment) -> Result<bool, Self::Error>;
 
     /// Removes the semaphore of that name; an absent one is no error.
     ///

@@ -1,6 +1,9 @@
 //! An operating system for tests: shared memory, semaphores, locks and processes inside one process, with faults.
 #![expect(unsafe_code, reason = "hands out heap memory as a segment")]
 
+mod clock;
+mod error;
+mod lock;
 mod process;
 mod signal;
 
@@ -12,12 +15,15 @@ use std::string::{String, ToString};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
+pub use self::error::FakeError;
+pub use self::lock::FakeLock;
+use self::lock::lock_name;
 pub use self::process::FakeWatch;
 pub use self::signal::FakeSignal;
 use crate::layout::assert_layout;
 use crate::name::Name;
 use crate::platform::{
-    Access, Clock, FaultKind, Liveness, LockState, Pid, Platform, PlatformError, Segment, WaitPolicy, Watch,
+    Access, Clock as _, FaultKind, Liveness as _, LockState, PLACES, Pid, Platform, Segment, Watch as _,
 };
 use crate::time::Instant;
 
@@ -42,6 +48,8 @@ struct HeapState {
     next_handle: u64,
     /// The handle that holds the lock, and the fake process that opened it.
     holder: Option<(u64, Pid)>,
+    /// The same of each place whose lock is held.
+    places: BTreeMap<usize, (u64, Pid)>,
 }
 
 // SAFETY: the memory is only reached through `Segment`'s contract, the rest is behind a mutex.
@@ -72,6 +80,7 @@ impl Drop for Handle {
         if state.holder.is_some_and(|(number, _)| number == self.number) {
             state.holder = None;
         }
+        state.places.retain(|_, (number, _)| *number != self.number);
     }
 }
 
@@ -92,7 +101,13 @@ impl HeapSegment {
         lines.try_reserve_exact(count).ok()?;
         lines.resize(count, Line([0; 64]));
         let lines: Box<[Line]> = lines.into_boxed_slice();
-        let state = HeapState { backed_len: len, linked: true, next_handle: 1, holder: None };
+        let state = HeapState {
+            backed_len: len,
+            linked: true,
+            next_handle: 1,
+            holder: None,
+            places: BTreeMap::new(),
+        };
         let lines = NonNull::new(Box::into_raw(lines).cast::<Line>()).expect("a box is not null");
         let heap = Arc::new(Heap { lines, count, len, state: Mutex::new(state) });
         Some(Self(Arc::new(Handle { heap, number: 0, opener: Pid(0) })))
@@ -143,9 +158,10 @@ impl HeapSegment {
         lock(&self.0.heap.state).backed_len = len;
     }
 
-    /// Frees the lock if a handle of `pid` holds it, as the system does when a process ends.
+    /// Frees the locks that handles of `pid` hold, as the system does when a process ends.
     fn unlock_of(&self, pid: Pid) {
         let mut state = lock(&self.0.heap.state);
+        state.places.retain(|_, (_, opener)| *opener != pid);
         if state.holder.is_some_and(|(_, opener)| opener == pid) {
             state.holder = None;
         }
@@ -188,21 +204,22 @@ unsafe impl Segment for HeapSegment {
     fn is_locked(&self) -> bool {
         lock(&self.0.heap.state).holder.is_some_and(|(number, _)| number != self.0.number)
     }
-}
-
-/// A fault of the fake system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{call} failed: {kind:?}")]
-pub struct FakeError {
-    /// The call that failed.
-    pub call: &'static str,
-    /// How.
-    pub kind: FaultKind,
-}
-
-impl PlatformError for FakeError {
-    fn kind(&self) -> FaultKind {
-        self.kind
+    fn lock_place(&self, place: usize) -> bool {
+        let mut state = lock(&self.0.heap.state);
+        let is_free = place < PLACES && !state.places.contains_key(&place);
+        if is_free {
+            state.places.insert(place, (self.0.number, self.0.opener));
+        }
+        is_free
+    }
+    fn unlock_place(&self, place: usize) {
+        let mut state = lock(&self.0.heap.state);
+        if state.places.get(&place).is_some_and(|(number, _)| *number == self.0.number) {
+            state.places.remove(&place);
+        }
+    }
+    fn is_place_locked(&self, place: usize) -> Option<bool> {
+        Some(lock(&self.0.heap.state).places.contains_key(&place))
     }
 }
 
@@ -225,6 +242,8 @@ struct World {
 pub struct FakePlatform {
     world: Arc<Mutex<World>>,
     this: Pid,
+    /// The namespace that its number belongs to.
+    realm: u64,
 }
 
 impl Default for FakePlatform {
@@ -236,12 +255,17 @@ impl Default for FakePlatform {
 impl FakePlatform {
     /// A new system, seen by process 1.
     pub fn new() -> Self {
-        Self { world: Arc::default(), this: Pid(1) }
+        Self { world: Arc::default(), this: Pid(1), realm: 0 }
     }
 
     /// The same system seen by another process.
     pub fn process(&self, pid: u64) -> Self {
-        Self { world: Arc::clone(&self.world), this: Pid(pid) }
+        Self { world: Arc::clone(&self.world), this: Pid(pid), realm: 0 }
+    }
+
+    /// The same system seen by a process of another namespace: nobody outside knows it by its number.
+    pub fn process_in(&self, realm: u64, pid: u64) -> Self {
+        Self { realm, ..self.process(pid) }
     }
 
     /// Kills `pid`: its locks, those of segments too, are free from now on, and it no longer runs. Whatever it mapped
@@ -260,6 +284,18 @@ impl FakePlatform {
         for signal in world.signals.values() {
             signal.unlock_of(Pid(pid));
         }
+    }
+
+    /// Makes `pid` another program, as `execve` does: its locks of segments are free, and it runs under the same number.
+    pub fn exec(&self, pid: u64) {
+        for segment in lock(&self.world).segments.values() {
+            segment.unlock_of(Pid(pid));
+        }
+    }
+
+    /// Kills `pid`, which has a forked child that keeps the locks of its segments.
+    pub fn kill_parent(&self, pid: u64) {
+        lock(&self.world).dead.push(Pid(pid));
     }
 
     /// Lets the call after the next `calls` fail with `kind`, once.
@@ -309,39 +345,6 @@ impl FakePlatform {
             None => Ok(world),
         }
     }
-}
-
-impl Clock for FakePlatform {
-    fn now(&self) -> Instant {
-        real_now()
-    }
-    fn yield_now(&self) {
-        std::thread::yield_now();
-    }
-    fn wait_policy(&self) -> WaitPolicy {
-        WaitPolicy { min_spins: 1, max_spins: 50, yields: 1 }
-    }
-}
-
-/// A lock of the fake system.
-#[derive(Debug)]
-pub struct FakeLock {
-    world: Arc<Mutex<World>>,
-    name: String,
-    holder: Pid,
-}
-
-impl Drop for FakeLock {
-    fn drop(&mut self) {
-        let mut world = lock(&self.world);
-        if world.locks.get(&self.name) == Some(&Some(self.holder)) {
-            world.locks.remove(&self.name);
-        }
-    }
-}
-
-fn lock_name(name: &Name) -> String {
-    std::format!("{name}.lock")
 }
 
 impl Platform for FakePlatform {
@@ -465,18 +468,21 @@ impl Platform for FakePlatform {
         Ok(())
     }
 
+    fn remove_this_segment(&self, name: &Name, segment: &HeapSegment) -> Result<bool, FakeError> {
+        let mut world = self.enter("remove_this_segment")?;
+        let there = world.segments.get(name.as_str());
+        let same = there.is_some_and(|there| Arc::ptr_eq(&there.0.heap, &segment.0.heap));
+        if same {
+            world.segments.remove(name.as_str());
+            segment.unlink();
+        }
+        Ok(same)
+    }
+
     fn remove_signal(&self, name: &Name) -> Result<(), FakeError> {
         self.enter("remove_signal")?.signals.remove(name.as_str());
         Ok(())
     }
-}
-
-fn real_now() -> Instant {
-    use std::sync::OnceLock;
-    use std::time::Instant as StdInstant;
-    static EPOCH: OnceLock<StdInstant> = OnceLock::new();
-    let since: Duration = EPOCH.get_or_init(StdInstant::now).elapsed();
-    Instant::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | segment | `/dev/shm/NAME` | `open(2)` `O_TMPFILE`, `fallocate(2)`, `mmap(2)`, `linkat(2)` |
 //! | semaphore | `/dev/shm/sem.NAME`, 32 bytes as glibc lays them out | `futex(2)`, absolute `CLOCK_MONOTONIC` |
+//! | place of a link's participant | a byte of the segment's file | `fcntl(2)` `F_OFD_SETLK` |
 //! | lock | `/tmp/zerobuffer/NAME.lock` and `$TMPDIR/zerobuffer/locks/NAME.lock` | `flock(2)`, `linkat(2)` |
 //! | liveness | process number | `pidfd_open(2)`, `poll(2)`, /proc/PID/stat |
 //! | clock | `CLOCK_MONOTONIC` | `clock_gettime(2)` |
@@ -15,12 +16,15 @@
 
 mod error;
 mod file;
+mod generation;
 mod lock;
+mod places;
 mod process;
 mod segment;
 mod semaphore;
 
 use core::time::Duration;
+use std::path::Path;
 
 pub use error::Error;
 pub use lock::Lock;
@@ -114,6 +118,11 @@ impl Liveness for Linux {
         Pid(u64::from(std::process::id()))
     }
 
+    #[inline]
+    fn generation(&self) -> u64 {
+        generation::generation()
+    }
+
     fn watch(&self, pid: Pid) -> ProcessWatch {
         ProcessWatch::new(pid)
     }
@@ -201,6 +210,10 @@ impl Platform for Linux {
 
     fn remove_segment(&self, name: &Name) -> Result<(), Error> {
         file::remove(segment::FOLDER, name.as_str())
+    }
+
+    fn remove_this_segment(&self, name: &Name, segment: &LinuxSegment) -> Result<bool, Error> {
+        segment.remove(&Path::new(segment::FOLDER).join(name.as_str()))
     }
 
     fn remove_signal(&self, name: &Name) -> Result<(), Error> {

@@ -1,7 +1,6 @@
 //! Who runs: processes kept in view by pidfd, their start times, and the clocks to compare them by.
 
 use std::os::fd::OwnedFd;
-use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use rustix::event::{PollFd, PollFlags};
@@ -108,7 +107,7 @@ pub(crate) fn identity() -> Identity {
 /// What has become of a process. One of another namespace cannot be seen by its number.
 pub(crate) fn fate(identity: Identity) -> Fate {
     let Identity { pid, born, realm: of } = identity;
-    if of != realm() {
+    if of == 0 || of != realm() {
         return Fate::Unknown;
     }
     let number = i32::try_from(pid.0).ok().and_then(rustix::process::Pid::from_raw);
@@ -132,14 +131,27 @@ pub(crate) fn fate(identity: Identity) -> Fate {
 
 /// Start of a process in clock ticks since boot; 0 if that cannot be read.
 fn birth(pid: Pid) -> u64 {
+    // In a container /proc may be that of another namespace, whose numbers are others' there.
+    let this = std::fs::read_link("/proc/self");
+    if !this.is_ok_and(|this| this.to_str() == Some(&std::process::id().to_string())) {
+        return 0;
+    }
     std::fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| start_ticks(&stat)).unwrap_or(0)
 }
 
-/// The inode of this process's namespace of numbers; 0 if that cannot be read.
+/// What a process's number and birth are counted in: the inode of its namespace of numbers, and, shifted above it, that of
+/// its namespace of clocks, where kernels have them. 0 if that cannot be read. Asked anew each time: a forked child may
+/// have other namespaces.
 fn realm() -> u64 {
     use std::os::unix::fs::MetadataExt as _;
-    static REALM: OnceLock<u64> = OnceLock::new();
-    *REALM.get_or_init(|| std::fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino()))
+    let inode =
+        |kind: &str| std::fs::metadata(format!("/proc/self/ns/{kind}")).map(|namespace| namespace.ino());
+    let Ok(numbers) = inode("pid") else { return 0 };
+    match inode("time") {
+        Ok(clocks) => numbers | clocks << 32,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => numbers,
+        Err(_) => 0,
+    }
 }
 
 /// When a process started, by the wall clock.

@@ -8,11 +8,11 @@ use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use memmap2::{MmapOptions, MmapRaw};
-use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, StatxFlags, Timespec};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, FlockOperation, StatxFlags, Timespec};
 use rustix::io::Errno;
 use rustix::thread::futex;
 use strait_core::name::Name;
@@ -21,6 +21,8 @@ use strait_core::time::Instant;
 
 use crate::error::Error;
 use crate::file;
+use crate::generation::generation;
+use crate::places::Places;
 
 /// Where `shm_open(3)` keeps its files.
 pub(crate) const FOLDER: &str = "/dev/shm";
@@ -45,6 +47,20 @@ struct Mapping {
     /// Whether the lock was taken through this handle. Held while the file's lock is changed: asking again would succeed,
     /// and a look at it would give it back.
     locked: Mutex<bool>,
+    /// The locks of places that were taken through this handle.
+    places: Mutex<Places>,
+    /// The [`generation`] of the process that opened it.
+    opener: u64,
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        let locked = *self.locked.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // A child that was forked meanwhile has the file open too, and would keep the lock. It gives none back itself.
+        if locked && generation() == self.opener {
+            let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+        }
+    }
 }
 
 impl LinuxSegment {
@@ -132,7 +148,28 @@ impl LinuxSegment {
     }
 
     fn mapped(map: MmapRaw, file: File, path: PathBuf, mode: Mode) -> Self {
-        Self(Arc::new(Mapping { map, file, path, mode, locked: Mutex::new(false) }))
+        let (locked, places) = (Mutex::new(false), Mutex::default());
+        Self(Arc::new(Mapping { map, file, path, mode, locked, places, opener: generation() }))
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.0.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes `path` if it names this very file.
+    pub(crate) fn remove(&self, path: &Path) -> Result<bool, Error> {
+        let ours = file::stat(&self.0.file, path)?;
+        match rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino) => {
+                match rustix::fs::unlink(path) {
+                    Ok(()) => Ok(true),
+                    Err(Errno::NOENT) => Ok(false),
+                    Err(errno) => Err(Error::system("unlink", path, errno)),
+                }
+            }
+            Ok(_) | Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(Error::system("stat", path, errno)),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -242,6 +279,18 @@ unsafe impl Segment for LinuxSegment {
             }
             Err(errno) => errno == Errno::WOULDBLOCK,
         }
+    }
+
+    fn lock_place(&self, place: usize) -> bool {
+        self.places().lock(&self.0.file, place)
+    }
+
+    fn unlock_place(&self, place: usize) {
+        self.places().unlock(&self.0.file, place);
+    }
+
+    fn is_place_locked(&self, place: usize) -> Option<bool> {
+        self.places().is_locked(&self.0.file, place)
     }
 }
 

@@ -208,6 +208,16 @@ impl Platform for Windows {
         Ok(())
     }
 
+    fn remove_this_segment(&self, name: &Name, segment: &WindowsSegment) -> Result<bool, Error> {
+        use strait_core::platform::Segment as _;
+        // Only the one that holds the name can be there under it, and only its creator can give it up.
+        if !segment.is_linked() {
+            return Ok(false);
+        }
+        segment::remove(name);
+        Ok(!segment.is_linked())
+    }
+
     fn remove_signal(&self, _name: &Name) -> Result<(), Error> {
         // It goes with the last handle.
         Ok(())

@@ -74,6 +74,9 @@ macro_rules! conformance {
                 a_sleeper_wakes_when_its_word_changes,
                 nobody_sleeps_at_a_word_that_has_changed_nor_past_its_instant,
                 a_process_is_itself_and_nobody_born_at_another_time,
+                the_lock_of_a_place_is_seen_through_every_handle_and_taken_once,
+                a_name_is_taken_from_its_own_object_alone,
+                a_process_keeps_its_generation,
                 pages_are_powers_of_two,
                 messages_go_both_ways_and_the_last_one_out_removes_the_name,
                 two_threads_wait_for_each_other_over_a_link;

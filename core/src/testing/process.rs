@@ -1,9 +1,30 @@
 //! Processes of the fake system: who runs, and what becomes of whom.
 
+use core::cell::Cell;
 use std::sync::{Arc, Mutex};
 
 use super::{FakePlatform, World, lock};
 use crate::platform::{Fate, Identity, Liveness, Pid, Watch};
+
+std::thread_local! {
+    /// The process that this thread is, whatever its platform says.
+    static FORKED: Cell<Option<Pid>> = const { Cell::new(None) };
+}
+
+impl FakePlatform {
+    /// Runs `act` as the process `pid`, which was forked from whoever opened what it uses: everything that a process has
+    /// open is there, and it is another process.
+    pub fn forked<T>(pid: u64, act: impl FnOnce() -> T) -> T {
+        struct Back(Option<Pid>);
+        impl Drop for Back {
+            fn drop(&mut self) {
+                FORKED.set(self.0);
+            }
+        }
+        let _back = Back(FORKED.replace(Some(Pid(pid))));
+        act()
+    }
+}
 
 /// A process of the fake system.
 #[derive(Debug)]
@@ -28,7 +49,7 @@ impl Watch for FakeWatch {
 impl Liveness for FakePlatform {
     type Watch = FakeWatch;
     fn this(&self) -> Pid {
-        self.this
+        FORKED.get().unwrap_or(self.this)
     }
     fn watch(&self, pid: Pid) -> FakeWatch {
         // Processes of the fake system have small numbers.
@@ -36,11 +57,11 @@ impl Liveness for FakePlatform {
         FakeWatch { world: Arc::clone(&self.world), pid, seen }
     }
     fn identity(&self) -> Identity {
-        Identity { pid: self.this, born: 1, realm: 0 }
+        Identity { pid: self.this(), born: 1, realm: self.realm }
     }
     fn fate(&self, identity: Identity) -> Fate {
         match identity {
-            Identity { realm: 1.., .. } => Fate::Unknown,
+            Identity { realm, .. } if realm != self.realm => Fate::Unknown,
             Identity { born: 1, pid, .. } if self.watch(pid).is_alive() => Fate::Runs,
             _ => Fate::Gone,
         }

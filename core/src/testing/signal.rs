@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
-use super::{FakeError, lock, real_now};
+use super::clock::real_now;
+use super::{FakeError, lock};
 use crate::platform::{FaultKind, Pid, Signal};
 use crate::time::Instant;
 

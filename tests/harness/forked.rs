@@ -1,0 +1,46 @@
+//! A forked child of a program with one thread, that does something and ends.
+#![expect(unsafe_code, reason = "fork")]
+
+use std::io;
+
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
+
+/// Runs `act` in a child that has a copy of everything, and ends without destructors or anything of the parent's at its end;
+/// what `act` returned.
+///
+/// # Errors
+/// When there is no child to be had, or it did not end in order.
+///
+/// # Panics
+/// If this process has more threads than this one: what they hold nobody in the child gives back.
+pub fn in_child(act: impl FnOnce() -> u8) -> io::Result<u8> {
+    let threads = std::fs::read_dir("/proc/self/task")?.count();
+    assert_eq!(threads, 1, "a program with one thread");
+    // SAFETY: there is one thread, as asserted, so no lock is held in the child by somebody who is not there.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).unwrap_or(u8::MAX);
+            // SAFETY: ends the process.
+            unsafe { nix::libc::_exit(i32::from(code)) }
+        }
+        ForkResult::Parent { child } => match waitpid(child, None)? {
+            WaitStatus::Exited(_, code) => Ok(u8::try_from(code).unwrap_or(u8::MAX)),
+            other => Err(io::Error::other(format!("the child ended by {other:?}"))),
+        },
+    }
+}
+
+/// Starts a child that has a copy of everything and does nothing, until it is killed; its number.
+///
+/// # Errors
+/// When there is no child to be had.
+pub fn idle_child() -> io::Result<i32> {
+    // SAFETY: the child calls nothing but `pause`.
+    match unsafe { fork() }? {
+        ForkResult::Child => loop {
+            nix::unistd::pause();
+        },
+        ForkResult::Parent { child } => Ok(child.as_raw()),
+    }
+}
