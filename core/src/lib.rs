@@ -41,6 +41,7 @@ pub mod crc32c;
 pub mod embedding {}
 pub mod hqq;
 mod layout;
+pub mod maker;
 pub mod mpmc;
 pub mod name;
 pub mod platform;

@@ -15,6 +15,7 @@ use strait_core::platform::{Access, FaultKind, LockState, PlatformError as _};
 
 use crate::error::Error;
 use crate::file;
+use crate::generation::generation;
 
 /// A prober holds a lock for a moment: so many tries, a millisecond apart, tell it from an owner.
 const TRIES: u32 = 20;
@@ -48,6 +49,8 @@ impl Lock {
 struct Held {
     file: File,
     path: PathBuf,
+    /// The [`generation`] of the process that took it.
+    taker: u64,
 }
 
 impl Held {
@@ -63,7 +66,7 @@ impl Held {
                     .map_err(|errno| Error::system("flock", path, errno))
             });
             match made {
-                Ok(file) => return Ok(Self { file, path }),
+                Ok(file) => return Ok(Self { file, path, taker: generation() }),
                 Err(error) if error.kind() == FaultKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -73,7 +76,7 @@ impl Held {
                 Err(error) => return Err(error),
             };
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) if is_at(&file, &path) => return Ok(Self { file, path }),
+                Ok(()) if is_at(&file, &path) => return Ok(Self { file, path, taker: generation() }),
                 // Removed, or replaced, between opening and locking.
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) if busy >= TRIES => return Err(Error::busy(&path)),
@@ -90,8 +93,9 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
+        // A child's copy of the handle closes, and the lock stays with the process that took it.
         // Still locked: nobody else can believe to hold the file that goes.
-        if is_at(&self.file, &self.path) {
+        if self.taker == generation() && is_at(&self.file, &self.path) {
             let _ = rustix::fs::unlink(&self.path);
         }
     }

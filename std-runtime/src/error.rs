@@ -166,7 +166,9 @@ fn send_kind(error: &SendError) -> ErrorKind {
         SendError::BufferFull { .. } => ErrorKind::Flow,
         SendError::ReaderDead { .. } | SendError::Replaced { .. } => ErrorKind::Disconnected,
         SendError::Corrupt { .. } | SendError::Truncated { .. } => ErrorKind::Peer,
-        SendError::FrameTooLarge { .. } | SendError::EmptyFrame { .. } => ErrorKind::Usage,
+        SendError::FrameTooLarge { .. } | SendError::EmptyFrame { .. } | SendError::Forked { .. } => {
+            ErrorKind::Usage
+        }
         SendError::Os { .. } => ErrorKind::System,
     }
 }
@@ -178,7 +180,9 @@ fn recv_kind(error: &RecvError) -> ErrorKind {
         RecvError::SequenceGap { .. } | RecvError::Corrupt { .. } | RecvError::Truncated { .. } => {
             ErrorKind::Peer
         }
-        RecvError::FrameTooLarge { .. } | RecvError::TooManyHeld { .. } => ErrorKind::Usage,
+        RecvError::FrameTooLarge { .. } | RecvError::TooManyHeld { .. } | RecvError::Forked { .. } => {
+            ErrorKind::Usage
+        }
         RecvError::Os { .. } => ErrorKind::System,
     }
 }

@@ -5,6 +5,7 @@
 use core::fmt;
 
 use super::layout::{ABORTED, MAX_BLOCK};
+pub use crate::maker::Forked;
 use crate::platform::Pid;
 
 /// What became of a writer that did not close, by what stands in `writer_pid`: "died (pid 7)" or "gave up".
@@ -162,6 +163,9 @@ pub enum WriteError<E> {
         /// Its process.
         pid: Pid,
     },
+    /// The end is another process's.
+    #[error(transparent)]
+    Forked(#[from] Forked),
     /// Another writer has taken the buffer.
     #[error("another writer has taken the buffer (pid {pid})")]
     Replaced {
@@ -210,6 +214,9 @@ pub enum ReadError<E> {
         /// The number found.
         found: u64,
     },
+    /// The end is another process's.
+    #[error(transparent)]
+    Forked(#[from] Forked),
     /// More frames are held than can be kept track of.
     #[error("{limit} frames are held: release one first")]
     TooManyHeld {
@@ -349,6 +356,9 @@ pub enum MetadataError {
         /// Most bytes that fit: the block less 8.
         max: u64,
     },
+    /// The end is another process's.
+    #[error(transparent)]
+    Forked(#[from] Forked),
     /// Empty metadata says nothing, and existing readers fail on it.
     #[error("metadata of 0 bytes: leave it out instead")]
     Empty,

@@ -67,7 +67,7 @@ mod tests;
 mod wait;
 pub mod writer;
 
-pub use error::{AttachError, Corrupt, CreateError, Death, MetadataError, ReadError, WriteError};
+pub use error::{AttachError, Corrupt, CreateError, Death, Forked, MetadataError, ReadError, WriteError};
 pub use handles::{Lender, Place, Returner};
 pub use layout::{ABORTED, Config, FRAME_OVERHEAD, FrameHeader, Geometry, Oieb};
 pub use reader::{Claimed, ReaderEndpoint};

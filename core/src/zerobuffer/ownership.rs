@@ -4,6 +4,7 @@ use super::attach::backed;
 use super::error::CreateError;
 use super::layout::{OIEB_SIZE, Oieb};
 use super::writer::{DATA_READY, SPACE_FREE};
+use crate::maker::Maker;
 use crate::name::Name;
 use crate::platform::{FaultKind, Pid, Platform, PlatformError, Segment};
 use crate::shm::view;
@@ -16,12 +17,17 @@ pub(super) struct Owned<P: Platform> {
     pub(super) name: Name,
     pub(super) segment: Option<P::Segment>,
     pub(super) signals: u8,
+    pub(super) maker: Maker,
     // Declared last: released, and its file removed, after the rest is gone.
     pub(super) _lock: P::Lock,
 }
 
 impl<P: Platform> Drop for Owned<P> {
     fn drop(&mut self) {
+        // Nothing is a child's, whatever it inherited.
+        if !self.maker.is_here(&self.platform) {
+            return;
+        }
         // Somebody who replaced the segment owns the names now.
         if self.segment.as_ref().is_some_and(|segment| !segment.is_linked()) {
             return;

@@ -15,6 +15,7 @@ use super::ring::{Buffer, Consumer, Counters, NoFrame, RingMemory};
 use super::share::{SHARE_TABLE_SIZE, Shares};
 use super::wait::{Backoff, Idle, LONGEST_SLICE, Pace, UNSEEN_SLICE, Waited, Waiting, wait};
 use super::writer::{DATA_READY, RECHECK_SIZE, SPACE_FREE};
+use crate::maker::Maker;
 use crate::name::Name;
 use crate::platform::{Access, FaultKind, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch};
 use crate::sync::Ordering;
@@ -29,6 +30,7 @@ use crate::time::{Deadline, Instant};
 pub struct ReaderEndpoint<P: Platform> {
     half: ReaderHalf<Buffer<P::Segment>, P::Signal>,
     platform: P,
+    maker: Maker,
     writer: Option<P::Watch>,
     had_writer: bool,
     died: Option<Pid>,
@@ -93,8 +95,10 @@ impl<P: Platform> ReaderEndpoint<P> {
             FaultKind::Busy => CreateError::ReaderAlreadyConnected { pid: owner(&platform, name) },
             _ => CreateError::System(error),
         })?;
+        let maker = Maker::this(&platform);
+        let (segment, signals) = (None, 0);
         let mut owned =
-            Owned { platform: platform.clone(), name: name.clone(), segment: None, signals: 0, _lock: lock };
+            Owned { platform: platform.clone(), name: name.clone(), segment, signals, maker, _lock: lock };
         remove_leftovers(&platform, name)?;
 
         let segment = platform.create_segment(name, len, access).map_err(CreateError::System)?;
@@ -120,6 +124,7 @@ impl<P: Platform> ReaderEndpoint<P> {
         Ok(Self {
             half: ReaderHalf::new(Consumer::new(buffer), data_ready, space_free),
             platform,
+            maker,
             writer: None,
             had_writer: false,
             died: None,
@@ -140,6 +145,7 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// - [`ReadError::Timeout`] once `deadline` is over, the writer living or none having come yet;
     /// - [`ReadError::EndOfStream`] when the last writer has closed and every frame was claimed, within 100 ms;
     /// - [`ReadError::WriterDead`] when it died or gave up, likewise;
+    /// - [`ReadError::Forked`] at once in a process that was forked since;
     /// - [`ReadError::SequenceGap`] (the next call returns the frame found), [`ReadError::Corrupt`],
     ///   [`ReadError::Truncated`], [`ReadError::System`].
     pub fn claim<H: Fn() -> u64>(
@@ -188,6 +194,7 @@ impl<P: Platform> ReaderEndpoint<P> {
     }
 
     fn attempt_claim<H: Fn() -> u64>(&mut self, held: &H) -> Result<Option<Claimed>, ReadError<P::Error>> {
+        self.maker.check(&self.platform)?;
         if !core::mem::take(&mut self.just_checked) {
             self.check_size()?;
         }
@@ -295,6 +302,7 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// As [`release`](Self::release).
     pub fn return_released(&mut self) -> Result<(), ReadError<P::Error>> {
         if self.half.consumer.has_pending() {
+            self.maker.check(&self.platform)?;
             self.check_size()?;
             self.half.return_pending()?;
         }
@@ -304,7 +312,7 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// A handle by which frames are read and returned on other threads. While frames are held, it returns the space of
     /// all, one call at a time, after a [`return_released`](Self::return_released).
     pub fn returner(&self) -> Returner<P> {
-        Returner::new(self.buffer().clone(), self.half.space_free.clone())
+        Returner::new(self.buffer().clone(), self.half.space_free.clone(), self.platform.clone())
     }
 
     /// The words by which this end and its writer share requests, if there are any.
@@ -383,7 +391,9 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// Takes the permits that were used, so that [`data_ready`](Self::data_ready) blocks: call it, try once more, and
     /// only then wait outside.
     pub fn prepare_wait(&mut self) {
-        self.half.settle();
+        if self.maker.is_here(&self.platform) {
+            self.half.settle();
+        }
     }
 
     fn buffer(&self) -> &Buffer<P::Segment> {
@@ -404,6 +414,10 @@ impl<P: Platform> ReaderEndpoint<P> {
 
 impl<P: Platform> Drop for ReaderEndpoint<P> {
     fn drop(&mut self) {
+        // A child's copy says nothing.
+        if !self.maker.is_here(&self.platform) {
+            return;
+        }
         if backed(self.buffer().segment()).is_ok() {
             self.half.consumer.publish_count();
             // Release: a writer that sees it finds nothing of ours half done.

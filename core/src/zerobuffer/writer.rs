@@ -14,6 +14,7 @@ use super::metadata;
 use super::ring::{Buffer, Counters, NoRoom, Producer, RingMemory, Room};
 use super::share::Shares;
 use super::wait::{Backoff, Idle, Pace, Waited, Waiting, wait};
+use crate::maker::Maker;
 use crate::name::Name;
 use crate::platform::{FaultKind, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch};
 use crate::sync::Ordering;
@@ -61,6 +62,7 @@ pub struct WriterEndpoint<P: Platform> {
     platform: P,
     name: Name,
     this: Pid,
+    maker: Maker,
     reader: P::Watch,
     strait_reader: bool,
     backoff: Backoff,
@@ -116,11 +118,13 @@ impl<P: Platform> WriterEndpoint<P> {
         })?;
         let reader_checked = platform.now();
         let backoff = Backoff::new(platform.wait_policy());
+        let maker = Maker::this(&platform);
         Ok(Self {
             half: WriterHalf { producer, data_ready, space_free },
             platform,
             name: name.clone(),
             this,
+            maker,
             reader,
             strait_reader,
             backoff,
@@ -139,6 +143,7 @@ impl<P: Platform> WriterEndpoint<P> {
     /// - at once: [`WriteError::TooLarge`], [`WriteError::Empty`];
     /// - [`WriteError::Full`] once `deadline` is over;
     /// - [`WriteError::ReaderDead`] if the reader closed (at once) or died (within 100 ms);
+    /// - [`WriteError::Forked`] at once in a process that was forked since;
     /// - [`WriteError::Replaced`], [`WriteError::Truncated`], [`WriteError::Corrupt`], [`WriteError::System`].
     pub fn reserve(&mut self, len: usize, deadline: Deadline) -> Result<Reserved, WriteError<P::Error>> {
         let len = self.check_len(len)?;
@@ -204,6 +209,7 @@ impl<P: Platform> WriterEndpoint<P> {
 
     /// `None` while the ring is full.
     fn attempt_reserve(&mut self, len: u64) -> Result<Option<Reserved>, WriteError<P::Error>> {
+        self.maker.check(&self.platform)?;
         if self.check_size()? && self.platform.now().saturating_since(self.reader_checked) >= RECHECK_READER {
             self.check_reader()?;
         }
@@ -232,6 +238,7 @@ impl<P: Platform> WriterEndpoint<P> {
     /// but the reader may learn of it late.
     #[expect(clippy::needless_pass_by_value, reason = "a reservation is used up")]
     pub fn commit(&mut self, reserved: Reserved) -> Result<u64, WriteError<P::Error>> {
+        self.maker.check(&self.platform)?;
         self.check_size()?;
         self.publish(&reserved)
     }
@@ -244,6 +251,7 @@ impl<P: Platform> WriterEndpoint<P> {
     pub fn commit_copy(&mut self, reserved: Reserved, data: &[u8]) -> Result<u64, WriteError<P::Error>> {
         /// Bytes copied in about the time for which a look at the size is good.
         const SHORT: usize = 16 << 10;
+        self.maker.check(&self.platform)?;
         self.half.producer.fill(&reserved.room, data).map_err(WriteError::Corrupt)?;
         if data.len() > SHORT {
             self.check_size()?;
@@ -264,6 +272,7 @@ impl<P: Platform> WriterEndpoint<P> {
     /// # Errors
     /// [`MetadataError`]: already there, too large, empty, or the block is corrupt.
     pub fn set_metadata(&mut self, data: &[u8]) -> Result<(), MetadataError> {
+        self.maker.check(&self.platform)?;
         metadata::write(self.buffer(), data)
     }
 
@@ -297,7 +306,7 @@ impl<P: Platform> WriterEndpoint<P> {
 
     /// A handle by which frames that the reader gave back to look at are read, on any thread.
     pub fn lender(&self) -> Lender<P> {
-        Lender::new(self.buffer().clone(), self.half.data_ready.clone())
+        Lender::new(self.buffer().clone(), self.half.data_ready.clone(), self.platform.clone())
     }
 
     /// Block sizes.
@@ -336,7 +345,9 @@ impl<P: Platform> WriterEndpoint<P> {
 
     /// Uses up old permits of [`space_free`](Self::space_free): call it, try once more, and only then wait outside.
     pub fn prepare_wait(&mut self) {
-        self.half.forget_permits();
+        if self.maker.is_here(&self.platform) {
+            self.half.forget_permits();
+        }
     }
 
     /// Whether the reader that created the buffer is still there.
@@ -397,7 +408,8 @@ impl<P: Platform> WriterEndpoint<P> {
 
 impl<P: Platform> Drop for WriterEndpoint<P> {
     fn drop(&mut self) {
-        if backed(self.buffer().segment()).is_err() {
+        // A child's copy says nothing.
+        if !self.maker.is_here(&self.platform) || backed(self.buffer().segment()).is_err() {
             return;
         }
         if self.strait_reader && self.half.producer.counters.frames == 0 {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use strait_core::name::NameError;
 use strait_core::platform::Pid;
-use strait_core::zerobuffer::{self as core_zb, Death};
+use strait_core::zerobuffer::{self as core_zb, Death, Forked};
 
 use crate::os::OsError;
 
@@ -166,6 +166,16 @@ pub enum SendError {
         /// Its process.
         pid: u64,
     },
+    /// This end belongs to the process that made it.
+    #[error(
+        "buffer {name:?}: {source}; a child makes ends of its own, and a daemon makes them after its last fork"
+    )]
+    Forked {
+        /// The buffer.
+        name: Name,
+        /// Which processes.
+        source: Forked,
+    },
     /// Another writer took the buffer over.
     #[error("buffer {name:?} was taken over by another writer (pid {pid})")]
     Replaced {
@@ -230,6 +240,16 @@ pub enum RecvError {
         name: Name,
         /// Its process, or [`ABORTED`](super::ABORTED) if it [gave up](super::Writer::abort).
         pid: u64,
+    },
+    /// This end belongs to the process that made it.
+    #[error(
+        "buffer {name:?}: {source}; a child makes ends of its own, and a daemon makes them after its last fork"
+    )]
+    Forked {
+        /// The buffer.
+        name: Name,
+        /// Which processes.
+        source: Forked,
     },
     /// Another frame than the next. It is kept: the next call returns it.
     #[error("buffer {name:?}: expected frame {expected}, found {found}; the next receive returns it")]
@@ -315,6 +335,16 @@ pub enum MetadataError {
         /// Most bytes.
         max: u64,
     },
+    /// This end belongs to the process that made it.
+    #[error(
+        "buffer {name:?}: {source}; a child makes ends of its own, and a daemon makes them after its last fork"
+    )]
+    Forked {
+        /// The buffer.
+        name: Name,
+        /// Which processes.
+        source: Forked,
+    },
     /// Nothing to write.
     #[error("buffer {name:?}: metadata need at least 1 byte; leave them out instead")]
     Empty {
@@ -396,6 +426,7 @@ impl SendError {
                 Self::BufferFull { name, needed, free, capacity }
             }
             core_zb::WriteError::ReaderDead { pid } => Self::ReaderDead { name, pid: pid.0 },
+            core_zb::WriteError::Forked(source) => Self::Forked { name, source },
             core_zb::WriteError::Replaced { pid } => Self::Replaced { name, pid: pid.0 },
             core_zb::WriteError::Truncated { found, needed } => Self::Truncated { name, found, needed },
             core_zb::WriteError::Corrupt(core_zb::Corrupt { field, found, limit }) => {
@@ -414,6 +445,7 @@ impl RecvError {
             core_zb::ReadError::Timeout => Self::Timeout { name },
             core_zb::ReadError::EndOfStream => Self::EndOfStream,
             core_zb::ReadError::WriterDead { pid } => Self::WriterDead { name, pid: pid.0 },
+            core_zb::ReadError::Forked(source) => Self::Forked { name, source },
             core_zb::ReadError::SequenceGap { expected, found } => {
                 Self::SequenceGap { name, expected, found }
             }
@@ -433,6 +465,7 @@ impl MetadataError {
         match *error {
             core_zb::MetadataError::AlreadyWritten { len } => Self::AlreadyWritten { name, len },
             core_zb::MetadataError::TooLarge { len, max } => Self::TooLarge { name, len, max },
+            core_zb::MetadataError::Forked(source) => Self::Forked { name, source },
             core_zb::MetadataError::Empty => Self::Empty { name },
             core_zb::MetadataError::Truncated { found, needed } => Self::Truncated { name, found, needed },
             core_zb::MetadataError::Corrupt(core_zb::Corrupt { field, found, limit }) => {
