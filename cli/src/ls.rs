@@ -66,6 +66,7 @@ fn as_json(info: &BufferInfo) -> Value {
     json!({
         "name": info.name,
         "state": state_name(info.state),
+        "evidence": info.evidence,
         "problem": info.problem,
         "payload_size": info.words.payload_size,
         "payload_free_bytes": info.words.payload_free_bytes,

@@ -3,6 +3,8 @@
 //! `E` is the platform's error. Names are added one level up, where there is an allocator.
 
 use super::layout::MAX_BLOCK;
+use super::verdict::Doubt;
+use crate::kind::Kind;
 use crate::platform::Pid;
 
 /// A word or header in shared memory that no correct peer writes.
@@ -37,11 +39,25 @@ pub enum CreateError<E> {
         /// Bytes asked for.
         payload_capacity: u64,
     },
-    /// A running reader holds the name: by lock, or by process id where the lock file is gone.
-    #[error("another reader is connected (pid {pid})")]
+    /// A running reader holds the name: by a lock, or by process id where no lock is there.
+    #[error("another reader is connected ({})", pid.told())]
     ReaderAlreadyConnected {
         /// Its process, 0 if only its lock is seen.
         pid: Pid,
+    },
+    /// What stands there may be in use: nothing proves that it is a leftover.
+    #[error("a buffer is there ({}), and {doubt}", pid.told())]
+    Undecided {
+        /// Its reader's process, as it stands in the segment.
+        pid: Pid,
+        /// What is missing.
+        doubt: Doubt,
+    },
+    /// What stands there is no ZeroBuffer v1, and somebody else's.
+    #[error("something else has that name: {kind}")]
+    NotOurs {
+        /// What it seems to be.
+        kind: Kind,
     },
     /// The system refused.
     #[error(transparent)]
@@ -115,6 +131,14 @@ pub enum AttachError<E> {
         /// Its process, 0 if it closed.
         pid: Pid,
     },
+    /// Nothing tells whether the reader lives.
+    #[error("the reader may be gone (pid {pid}): {doubt}")]
+    ReaderUnknown {
+        /// Its process, as it stands in the segment.
+        pid: Pid,
+        /// What is missing.
+        doubt: Doubt,
+    },
     /// The system refused.
     #[error(transparent)]
     System(E),
@@ -187,6 +211,16 @@ pub enum ReadError<E> {
     /// The writer died and every frame it committed was read.
     #[error("the writer died (pid {pid}); every frame it committed was read")]
     WriterDead {
+        /// Its process.
+        pid: Pid,
+    },
+    /// The buffer has lost its name: something removed it, or a part of it, and no writer can find it any more. Every frame
+    /// that was there was read.
+    #[error("the buffer was removed by another program")]
+    Removed,
+    /// Another buffer stands under its name, and writers connect to that. Every frame that was there was read.
+    #[error("another reader has taken the name ({})", pid.told())]
+    Replaced {
         /// Its process.
         pid: Pid,
     },

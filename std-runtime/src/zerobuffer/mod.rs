@@ -46,6 +46,7 @@ use strait_core::platform::Clock as _;
 use strait_core::time::Deadline;
 
 use crate::os::Os;
+use inspect::bury;
 
 /// How long waits last unless told otherwise: the 5 s that all implementations share.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);

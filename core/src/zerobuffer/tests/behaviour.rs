@@ -1,6 +1,7 @@
 //! One sentence each.
 
 use super::*;
+use crate::zerobuffer::ends::ENDS_SIZE;
 use crate::platform::Platform;
 use crate::time::Instant;
 
@@ -171,7 +172,7 @@ fn the_next_writer_takes_over_from_a_killed_one_with_its_frames_unread() {
 fn a_segment_cut_short_is_an_error_on_both_sides() {
     let (scene, mut reader, mut writer) = Scene::connected(64);
     scene.segment().truncate(200);
-    let needed = PAYLOAD + 64;
+    let needed = PAYLOAD + 64 + ENDS_SIZE;
     assert_eq!(reader.try_claim(|| 0).map(drop), Err(ReadError::Truncated { found: 200, needed }));
     assert_eq!(writer.try_reserve(1).map(drop), Err(WriteError::Truncated { found: 200, needed }));
     assert_eq!(scene.attach(3).map(drop), Err(AttachError::TooShort { len: needed }));
