@@ -70,6 +70,7 @@ fn as_json(info: &BufferInfo) -> Value {
         "name": info.name,
         "kind": "buffer",
         "state": state_name(info.state),
+        "evidence": info.evidence,
         "problem": info.problem,
         "payload_size": info.words.payload_size,
         "payload_free_bytes": info.words.payload_free_bytes,

@@ -40,6 +40,7 @@ pub mod crc32c;
 #[doc = include_str!("../EMBEDDING.md")]
 pub mod embedding {}
 pub mod hqq;
+pub mod kind;
 mod layout;
 pub mod maker;
 pub mod mpmc;

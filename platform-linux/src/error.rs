@@ -23,6 +23,7 @@ enum Cause {
     Empty,
     Overflow,
     Unmappable { len: u64 },
+    ClosedFolder { owner: u32, mode: u32 },
 }
 
 impl Error {
@@ -54,6 +55,10 @@ impl Error {
         Self { call: "mmap", path: path.to_owned(), cause: Cause::Unmappable { len } }
     }
 
+    pub(crate) fn closed_folder(path: &Path, owner: u32, mode: u32) -> Self {
+        Self { call: "access", path: path.to_owned(), cause: Cause::ClosedFolder { owner, mode } }
+    }
+
     /// The object's path.
     pub fn path(&self) -> &Path {
         &self.path
@@ -69,6 +74,10 @@ impl fmt::Display for Error {
             Cause::Unsuitable(why) => write!(f, "{path} cannot be used: {why}"),
             Cause::Empty => write!(f, "{path} is empty: nobody has finished creating it"),
             Cause::Overflow => write!(f, "semaphore {path} holds 2147483647 permits and takes no more"),
+            Cause::ClosedFolder { owner, mode } => write!(
+                f,
+                "no lock can be made in {path}: it belongs to user {owner} and has mode {mode:04o}; that user or root must open it to everybody: chmod 1777 {path}"
+            ),
             Cause::Unmappable { len } => write!(
                 f,
                 "{path} cannot be mapped: its {len} bytes exceed what is free of this process's {} bits of addresses",
@@ -91,6 +100,7 @@ impl PlatformError for Error {
     fn kind(&self) -> FaultKind {
         match &self.cause {
             Cause::Busy => FaultKind::Busy,
+            Cause::ClosedFolder { .. } => FaultKind::PermissionDenied,
             Cause::Unsuitable(_) => FaultKind::Unsuitable,
             Cause::Empty => FaultKind::Incomplete,
             // A buffer too large to look at may well be in use: it must not count as unsuitable, which gets replaced.
@@ -109,5 +119,9 @@ impl PlatformError for Error {
                 _ => FaultKind::Other,
             },
         }
+    }
+
+    fn advises(&self) -> bool {
+        matches!(self.cause, Cause::ClosedFolder { .. })
     }
 }

@@ -143,7 +143,8 @@ impl Error {
 fn create_kind(error: &CreateError) -> ErrorKind {
     match error {
         CreateError::BadName { .. } | CreateError::BadCapacity { .. } => ErrorKind::Usage,
-        CreateError::ReaderAlreadyConnected { .. } => ErrorKind::Disconnected,
+        CreateError::ReaderAlreadyConnected { .. } | CreateError::Undecided { .. } => ErrorKind::Disconnected,
+        CreateError::NameTaken { .. } => ErrorKind::Peer,
         CreateError::Os { .. } => ErrorKind::System,
     }
 }
@@ -155,7 +156,8 @@ fn connect_kind(error: &ConnectError) -> ErrorKind {
         | ConnectError::NotReady { .. }
         | ConnectError::Unsettled { .. }
         | ConnectError::WriterAlreadyConnected { .. }
-        | ConnectError::ReaderDead { .. } => ErrorKind::Disconnected,
+        | ConnectError::ReaderDead { .. }
+        | ConnectError::ReaderUnknown { .. } => ErrorKind::Disconnected,
         ConnectError::NotAZeroBuffer { .. } => ErrorKind::Peer,
         ConnectError::Os { .. } => ErrorKind::System,
     }
@@ -176,7 +178,9 @@ fn send_kind(error: &SendError) -> ErrorKind {
 fn recv_kind(error: &RecvError) -> ErrorKind {
     match error {
         RecvError::Empty | RecvError::Timeout { .. } | RecvError::EndOfStream => ErrorKind::Flow,
-        RecvError::WriterDead { .. } => ErrorKind::Disconnected,
+        RecvError::WriterDead { .. } | RecvError::Removed { .. } | RecvError::Replaced { .. } => {
+            ErrorKind::Disconnected
+        }
         RecvError::SequenceGap { .. } | RecvError::Corrupt { .. } | RecvError::Truncated { .. } => {
             ErrorKind::Peer
         }
@@ -201,7 +205,11 @@ impl From<Error> for io::Error {
             Error::Recv(RecvError::EndOfStream) => io::ErrorKind::UnexpectedEof,
             Error::Send(SendError::BufferFull { .. }) => io::ErrorKind::TimedOut,
             Error::Connect(ConnectError::BufferNotFound { .. }) => io::ErrorKind::NotFound,
-            Error::Create(CreateError::ReaderAlreadyConnected { .. })
+            Error::Create(
+                CreateError::ReaderAlreadyConnected { .. }
+                | CreateError::Undecided { .. }
+                | CreateError::NameTaken { .. },
+            )
             | Error::Connect(ConnectError::WriterAlreadyConnected { .. }) => io::ErrorKind::AddrInUse,
             _ => match error.kind() {
                 ErrorKind::Disconnected => io::ErrorKind::BrokenPipe,

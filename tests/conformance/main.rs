@@ -62,8 +62,7 @@ macro_rules! conformance {
                 a_number_that_no_process_has_is_neither_alive_nor_seen,
                 another_process_is_alive_until_it_is_killed,
                 a_watch_of_a_dead_process_stays_dead,
-                one_process_dies_and_another_lives,
-                a_segment_may_belong_to_a_running_process_only;
+                one_process_dies_and_another_lives;
             clock:
                 now_never_goes_backwards,
                 now_and_the_stamp_advance,

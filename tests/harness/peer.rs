@@ -18,7 +18,7 @@
 //! | `leave` · `fault` | calls `exit` or `abort` with the writer in hand | none |
 //! | `child COMMAND` | forks: the child carries out COMMAND on its copies and drops them; Linux only | the child's |
 //! | `keep` | forks a child that keeps its copies until the test is gone; Linux only | its number |
-//! | `exec` | becomes a new program, this one; Linux only | none |
+//! | `exec` | becomes a new program, this one, which answers; Linux only | |
 //! | `list TEXT` | names in `/dev/shm` that contain TEXT; elsewhere, of buffers | names |
 //! | `begin COMMAND` | says that it starts, then carries out the command | begun, then the command's |
 //! | `exit` | ends | none |
@@ -38,6 +38,9 @@ use strait_tests::pattern::{self, Numbers};
 type Answer = Result<String, String>;
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).is_some() {
+        say(Ok("again".to_owned()));
+    }
     let mut ends = Ends { reader: None, writer: None };
     let input = std::io::stdin();
     while let Some(line) = next_line(&input) {
@@ -152,7 +155,7 @@ impl Ends {
             ["exec"] => {
                 use std::os::unix::process::CommandExt as _;
                 let program = std::env::current_exe().map_err(|error| error.to_string())?;
-                Err(std::process::Command::new(program).exec().to_string())
+                Err(std::process::Command::new(program).arg("again").exec().to_string())
             }
             ["leave"] => std::process::exit(0),
             ["fault"] => std::process::abort(),

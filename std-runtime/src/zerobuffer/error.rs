@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use strait_core::kind::Kind;
 use strait_core::name::NameError;
 use strait_core::platform::Pid;
 use strait_core::zerobuffer::{self as core_zb, Death, Forked};
@@ -32,15 +33,38 @@ pub enum CreateError {
         reason: String,
     },
     /// A running reader holds the name.
-    #[error("buffer {name:?} already has a reader (pid {pid}): stop it or use another name")]
+    #[error("buffer {name:?} already has a reader ({}): stop it or use another name", Pid(*pid).told())]
     ReaderAlreadyConnected {
         /// The buffer.
         name: Name,
         /// Its process; 0 if it cannot be told.
         pid: u64,
     },
+    /// A buffer of that name is there, and nothing proves that its reader is gone.
+    #[error(
+        "buffer {name:?} may be in use (reader's pid {pid}): {reason}; if it is not, remove it, or use another name"
+    )]
+    Undecided {
+        /// The buffer.
+        name: Name,
+        /// Its reader's process, as it stands in the buffer.
+        pid: u64,
+        /// What is missing.
+        reason: String,
+    },
+    /// Something else has that name, and is left alone.
+    #[error("the name {name:?} is taken by {found}: use another name")]
+    NameTaken {
+        /// The name.
+        name: Name,
+        /// What stands there.
+        found: Kind,
+    },
     /// The system refused.
-    #[error("buffer {name:?} cannot be created: {source}{}", hint(source))]
+    #[error(
+        "buffer {name:?} cannot be created: {source}{}",
+        hint(source, "only that user or root can remove it")
+    )]
     Os {
         /// The buffer.
         name: Name,
@@ -89,7 +113,7 @@ pub enum ConnectError {
         pid: u64,
     },
     /// A running writer holds the buffer.
-    #[error("buffer {name:?} already has a writer (pid {pid}): stop it first")]
+    #[error("buffer {name:?} already has a writer ({}): stop it first", Pid(*pid).told())]
     WriterAlreadyConnected {
         /// The buffer.
         name: Name,
@@ -104,6 +128,16 @@ pub enum ConnectError {
         /// Its process; 0 if it closed.
         pid: u64,
     },
+    /// Nothing tells whether its reader lives.
+    #[error("the reader of buffer {name:?} may be gone (pid {pid}): {reason}")]
+    ReaderUnknown {
+        /// The buffer.
+        name: Name,
+        /// Its process, as it stands in the buffer.
+        pid: u64,
+        /// What is missing.
+        reason: String,
+    },
     /// Not a ZeroBuffer v1: wrong size, version, geometry, or positions out of range.
     #[error("{name:?} is not a usable ZeroBuffer v1: {reason}")]
     NotAZeroBuffer {
@@ -113,7 +147,10 @@ pub enum ConnectError {
         reason: String,
     },
     /// The system refused.
-    #[error("buffer {name:?} cannot be opened: {source}{}", hint(source))]
+    #[error(
+        "buffer {name:?} cannot be opened: {source}{}",
+        hint(source, "its reader can set a mode or group")
+    )]
     Os {
         /// The buffer.
         name: Name,
@@ -251,6 +288,22 @@ pub enum RecvError {
         /// Which processes.
         source: Forked,
     },
+    /// Something removed the buffer from its name, or its semaphores: no writer finds it any more.
+    #[error(
+        "buffer {name:?} was removed by another program, so no writer finds it any more: create it again"
+    )]
+    Removed {
+        /// The buffer.
+        name: Name,
+    },
+    /// Another reader has taken the name: writers connect to its buffer.
+    #[error("buffer {name:?} was replaced by another reader's ({}): stop one of the two", Pid(*pid).told())]
+    Replaced {
+        /// The buffer.
+        name: Name,
+        /// Its process; 0 if it cannot be told.
+        pid: u64,
+    },
     /// Another frame than the next. It is kept: the next call returns it.
     #[error("buffer {name:?}: expected frame {expected}, found {found}; the next receive returns it")]
     SequenceGap {
@@ -376,13 +429,18 @@ pub enum MetadataError {
 }
 
 /// What to do about a system's refusal, where that is known.
-fn hint(error: &OsError) -> &'static str {
+///
+/// `other_user`: about what belongs to another one.
+fn hint(error: &OsError, other_user: &str) -> String {
     use strait_core::platform::{FaultKind, PlatformError as _};
     match error.kind() {
-        FaultKind::NoSpace => "; shared memory is full: free some (`strait ls`, `strait gc`) or ask for less",
-        FaultKind::PermissionDenied => "; it belongs to another user: its reader can set a mode or group",
-        FaultKind::Unsuitable => "; remove it or use another name",
-        _ => "",
+        _ if error.advises() => String::new(),
+        FaultKind::NoSpace => {
+            "; shared memory is full: free some (`strait ls`, `strait gc`) or ask for less".to_owned()
+        }
+        FaultKind::PermissionDenied => format!("; it belongs to another user: {other_user}"),
+        FaultKind::Unsuitable | FaultKind::Incomplete => "; remove it or use another name".to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -393,6 +451,10 @@ impl CreateError {
             core_zb::CreateError::ReaderAlreadyConnected { pid } => {
                 Self::ReaderAlreadyConnected { name, pid: pid.0 }
             }
+            core_zb::CreateError::Undecided { pid, doubt } => {
+                Self::Undecided { name, pid: pid.0, reason: doubt.to_string() }
+            }
+            core_zb::CreateError::NotOurs { kind } => Self::NameTaken { name, found: kind },
             core_zb::CreateError::System(source) => Self::Os { name, source: Box::new(source) },
             other => Self::BadCapacity { name, reason: other.to_string() },
         }
@@ -410,6 +472,9 @@ impl ConnectError {
                 Self::WriterAlreadyConnected { name, pid: pid.0 }
             }
             core_zb::AttachError::ReaderDead { pid } => Self::ReaderDead { name, pid: pid.0 },
+            core_zb::AttachError::ReaderUnknown { pid, doubt } => {
+                Self::ReaderUnknown { name, pid: pid.0, reason: doubt.to_string() }
+            }
             core_zb::AttachError::System(source) => Self::Os { name, source: Box::new(source) },
             other => Self::NotAZeroBuffer { name, reason: other.to_string() },
         }
@@ -446,6 +511,8 @@ impl RecvError {
             core_zb::ReadError::EndOfStream => Self::EndOfStream,
             core_zb::ReadError::WriterDead { pid } => Self::WriterDead { name, pid: pid.0 },
             core_zb::ReadError::Forked(source) => Self::Forked { name, source },
+            core_zb::ReadError::Removed => Self::Removed { name },
+            core_zb::ReadError::Replaced { pid } => Self::Replaced { name, pid: pid.0 },
             core_zb::ReadError::SequenceGap { expected, found } => {
                 Self::SequenceGap { name, expected, found }
             }

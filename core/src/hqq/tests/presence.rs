@@ -7,7 +7,7 @@ use super::*;
 use crate::testing::HeapSegment;
 
 /// The namespace of everybody who is in none of his own.
-const HERE: u64 = 0;
+const HERE: u64 = 1;
 
 fn open_in(system: &FakePlatform, realm: u64, pid: u64, role: Role) -> Ends {
     Link::open(system.process_in(realm, pid), &name(), Expected::default(), role).unwrap()
@@ -47,7 +47,7 @@ fn one_of_another_namespace_is_not_thrown_out_while_it_lives() {
 fn what_one_of_another_namespace_held_is_given_back_when_it_dies() {
     for profile in PROFILES {
         let (system, mut survivor, other) = scene(9, profile);
-        system.kill(2);
+        system.process_in(9, 2).kill(2);
         forget(other);
         assert!(survivor.consumer.recover());
         assert_eq!(survivor.consumer.take_recovered(), Recovered { handles: 2, tombstones: 1, lost: 0 });
@@ -61,7 +61,7 @@ fn what_one_of_another_namespace_held_is_given_back_when_it_dies() {
 fn a_process_that_became_another_program_holds_nothing() {
     for realm in [HERE, 9] {
         let (system, mut survivor, other) = scene(realm, Profile::Superblock);
-        system.exec(2);
+        system.process_in(realm, 2).exec(2);
         forget(other);
         assert!(survivor.consumer.recover());
         assert_eq!(survivor.consumer.take_recovered(), Recovered { handles: 2, tombstones: 1, lost: 0 });

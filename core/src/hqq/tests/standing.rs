@@ -105,7 +105,7 @@ fn a_link_that_may_be_used_unseen_stays_and_says_why() {
         let system = FakePlatform::new();
         let strangers = doubt == Doubt::Strangers;
         let creation = Creation { strangers, ..creation(Profile::Superblock) };
-        let realm = if matches!(doubt, Doubt::Hidden { .. }) { 9 } else { 0 };
+        let realm = if matches!(doubt, Doubt::Hidden { .. }) { 9 } else { 1 };
         let link = Link::create(system.process_in(realm, 2), &name(), creation).unwrap();
         let segment = system.segment(NAME);
         let stray = system.reopen_segment(&segment, &name()).unwrap();
@@ -119,7 +119,7 @@ fn a_link_that_may_be_used_unseen_stays_and_says_why() {
             }
             _ => {}
         }
-        die(&system, 2, link);
+        die(&system.process_in(realm, 2), 2, link);
         assert_eq!(standing(&system), Standing::Unsure(doubt));
         let error = enter(&system, other(Profile::Superblock)).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
