@@ -43,6 +43,7 @@ pub(crate) fn connect(
             error,
             ConnectError::BufferNotFound { .. }
                 | ConnectError::ReaderDead { .. }
+                | ConnectError::ReaderUnknown { .. }
                 | ConnectError::NotReady { .. }
         );
         if may_come && slice.is_some() {

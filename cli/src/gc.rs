@@ -1,4 +1,4 @@
-//! `strait gc`: removes what dead readers left behind.
+//! `strait gc`: removes what dead readers and the dead processes of links left behind.
 
 use core::fmt::Write as _;
 
@@ -7,12 +7,13 @@ use serde_json::json;
 use strait::zerobuffer::{self, Leftover};
 
 use crate::exit::Failure;
+use crate::link::leftovers;
 use crate::report;
 
 /// Options of `strait gc`.
 #[derive(Debug, Args)]
 pub(crate) struct GcArgs {
-    /// Buffers to look at; all of them if none is named
+    /// Buffers and links to look at; all of them if none is named
     names: Vec<String>,
 
     /// Only says what would be removed
@@ -24,50 +25,58 @@ pub(crate) struct GcArgs {
     json: bool,
 }
 
+/// What was done about a name: its bytes, whether it was removed, why not.
+type Row<'a> = (&'a str, usize, Option<Result<(), String>>);
+
 /// Runs `strait gc`. What cannot be removed (another user's, in use again) is said and is no failure.
 pub(crate) fn run(args: GcArgs) -> Result<(), Failure> {
     let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
-    let leftovers = zerobuffer::gc(&names, args.dry_run).map_err(Failure::connect)?;
-    report::print(&if args.json {
-        as_json(&leftovers, args.dry_run)?
-    } else {
-        as_text(&leftovers, args.dry_run)
-    })
+    let buffers = zerobuffer::gc(&names, args.dry_run).map_err(Failure::connect)?;
+    let links = leftovers::gc(&names, args.dry_run)?;
+    let rows: Vec<Row<'_>> = buffers.iter().map(row).chain(links.iter().map(leftovers::row)).collect();
+    report::print(&if args.json { as_json(&rows, args.dry_run)? } else { as_text(&rows, args.dry_run) })
+}
+
+fn row(leftover: &Leftover) -> Row<'_> {
+    let removed = leftover.removed.as_ref().map(|removed| match removed {
+        Ok(()) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    });
+    (&leftover.name, leftover.bytes, removed)
 }
 
 /// Bytes of the segments removed, or that would be.
-fn freed(leftovers: &[Leftover]) -> u64 {
-    let gone = leftovers.iter().filter(|leftover| !matches!(leftover.removed, Some(Err(_))));
-    gone.fold(0, |sum, leftover| sum.saturating_add(leftover.bytes as u64))
+fn freed(rows: &[Row<'_>]) -> u64 {
+    let gone = rows.iter().filter(|(_, _, removed)| !matches!(removed, Some(Err(_))));
+    gone.fold(0, |sum, (_, bytes, _)| sum.saturating_add(*bytes as u64))
 }
 
-fn as_text(leftovers: &[Leftover], dry_run: bool) -> String {
+fn as_text(rows: &[Row<'_>], dry_run: bool) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    for Leftover { name, bytes, removed, .. } in leftovers {
+    for (name, bytes, removed) in rows {
         let _ = match removed {
             None => writeln!(text, "would remove {name}: {bytes} bytes"),
             Some(Ok(())) => writeln!(text, "removed {name}: {bytes} bytes"),
             Some(Err(error)) => writeln!(text, "kept {name}: {error}"),
         };
     }
-    let _ = writeln!(text, "{} bytes {}", freed(leftovers), if dry_run { "to free" } else { "freed" });
+    let _ = writeln!(text, "{} bytes {}", freed(rows), if dry_run { "to free" } else { "freed" });
     text
 }
 
-fn as_json(leftovers: &[Leftover], dry_run: bool) -> Result<String, Failure> {
-    let buffers = leftovers.iter().map(|leftover| {
-        let error = leftover.removed.as_ref().and_then(|removed| removed.as_ref().err());
+fn as_json(rows: &[Row<'_>], dry_run: bool) -> Result<String, Failure> {
+    let each = rows.iter().map(|(name, bytes, removed)| {
         json!({
-            "name": leftover.name,
-            "bytes": leftover.bytes,
-            "removed": matches!(leftover.removed, Some(Ok(()))),
-            "error": error.map(ToString::to_string),
+            "name": name,
+            "bytes": bytes,
+            "removed": matches!(removed, Some(Ok(()))),
+            "error": removed.as_ref().and_then(|removed| removed.as_ref().err()),
         })
     });
     report::json(&json!({
         "dry_run": dry_run,
-        "buffers": buffers.collect::<Vec<_>>(),
-        "bytes_freed": freed(leftovers),
+        "buffers": each.collect::<Vec<_>>(),
+        "bytes_freed": freed(rows),
     }))
 }

@@ -48,8 +48,9 @@ pub(crate) fn state_name(state: State) -> &'static str {
     match state {
         State::Live => "live",
         State::Dead => "dead",
+        State::Unknown => "unknown",
         State::Foreign => "foreign",
-        _ => "unknown",
+        _ => "other",
     }
 }
 
@@ -90,6 +91,7 @@ fn as_text(info: &BufferInfo, hex: bool) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{:<24}{}", "buffer", info.name);
     let _ = writeln!(text, "{:<24}{}", "state", state_name(info.state));
+    let _ = writeln!(text, "{:<24}{}", "evidence", printable(info.evidence.as_bytes()));
     if let Some(problem) = &info.problem {
         let _ = writeln!(text, "{:<24}{}", "problem", printable(problem.as_bytes()));
     }
@@ -154,6 +156,7 @@ fn as_json(info: &BufferInfo, hex: bool) -> Value {
     let mut value = json!({
         "name": info.name,
         "state": state_name(info.state),
+        "evidence": info.evidence,
         "problem": info.problem,
         "segment_len": info.words.segment_len,
         "version": version(info),

@@ -1,4 +1,4 @@
-//! `strait ls`: which buffers there are.
+//! `strait ls`: which buffers and links there are.
 
 use core::fmt::Write as _;
 
@@ -8,6 +8,7 @@ use strait::zerobuffer::{self, BufferInfo};
 
 use crate::exit::Failure;
 use crate::inspect::state_name;
+use crate::link::leftovers;
 use crate::report;
 
 /// Options of `strait ls`.
@@ -21,10 +22,12 @@ pub(crate) struct LsArgs {
 /// Runs `strait ls`.
 pub(crate) fn run(args: LsArgs) -> Result<(), Failure> {
     let buffers = zerobuffer::list().map_err(Failure::connect)?;
+    let links = leftovers::list()?;
     report::print(&if args.json {
-        report::json(&buffers.iter().map(as_json).collect::<Vec<_>>())?
+        let buffers = buffers.iter().map(as_json);
+        report::json(&buffers.chain(links.iter().map(leftovers::as_json)).collect::<Vec<_>>())?
     } else {
-        table(&buffers)
+        table(&buffers) + &leftovers::table(&links)
     })
 }
 
@@ -65,7 +68,9 @@ fn table(buffers: &[BufferInfo]) -> String {
 fn as_json(info: &BufferInfo) -> Value {
     json!({
         "name": info.name,
+        "kind": "buffer",
         "state": state_name(info.state),
+        "evidence": info.evidence,
         "problem": info.problem,
         "payload_size": info.words.payload_size,
         "payload_free_bytes": info.words.payload_free_bytes,

@@ -40,7 +40,9 @@ pub mod crc32c;
 #[doc = include_str!("../EMBEDDING.md")]
 pub mod embedding {}
 pub mod hqq;
+pub mod kind;
 mod layout;
+pub mod maker;
 pub mod mpmc;
 pub mod name;
 pub mod platform;

@@ -57,7 +57,46 @@ pub unsafe trait Segment: Clone + fmt::Debug {
     fn is_locked(&self) -> bool {
         false
     }
+
+    /// Takes the lock of a place: one of [`PLACES`] that the object has beside its one lock. `false` if somebody has it,
+    /// be it through this handle, or if the system has none: the default.
+    ///
+    /// It is held until [`unlock_place`](Self::unlock_place), or until every clone of the handle is dropped, or its process
+    /// has ended or become another program; a child that it has forked holds it as well, for as long as it has the
+    /// handle. Everybody who has the object open sees it, in whatever namespace.
+    fn lock_place(&self, _place: usize) -> bool {
+        false
+    }
+
+    /// Gives a place's lock back that was taken through this handle.
+    fn unlock_place(&self, _place: usize) {}
+
+    /// Whether somebody holds a place's lock, through this handle or another; `None` if the system cannot say. Leaves it as it
+    /// is.
+    fn is_place_locked(&self, _place: usize) -> Option<bool> {
+        None
+    }
+
+    /// Who else has the object open or mapped, in any process of any namespace, beside this handle and its clones. The
+    /// default does not tell.
+    fn others(&self) -> Others {
+        Others::Untold
+    }
 }
+
+/// Whether anybody else has an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// Nobody: the system vouches for it.
+    Nobody,
+    /// Somebody, who may also only be looking.
+    Somebody,
+    /// The system does not say.
+    Untold,
+}
+
+/// Places of a segment that have locks of their own.
+pub const PLACES: usize = 128;
 
 /// A counting semaphore, outside this process as a rule, with one waiter at most.
 ///
@@ -98,8 +137,8 @@ pub trait Signal: fmt::Debug {
     fn nudge(&self) {}
 
     /// Takes an exclusive lock through this handle, held until every clone of it is dropped; `false` if another handle
-    /// holds it. The reader does, on the signal for space: it tells what kind of reader is there, and nothing is lent by
-    /// it. Where there is none, the default succeeds.
+    /// holds it. The reader does, on the signal for space: it tells what kind of reader is there and that it lives, and
+    /// nothing is lent by it. Where there is none, the default succeeds.
     fn lock(&self) -> bool {
         true
     }
@@ -108,11 +147,36 @@ pub trait Signal: fmt::Debug {
     fn is_locked(&self) -> bool {
         false
     }
+
+    /// Whether the object can still be found under its name. The default says yes.
+    fn is_linked(&self) -> bool {
+        true
+    }
 }
 
 /// A process identifier as it stands in shared memory: any 64 bits a peer put there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pid(pub u64);
+
+impl Pid {
+    /// As words for an error: "pid 12", or that it is not known.
+    pub const fn told(self) -> Told {
+        Told(self)
+    }
+}
+
+/// A process number in the words of an error; see [`Pid::told`].
+#[derive(Clone, Copy, Debug)]
+pub struct Told(Pid);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Pid(0) => f.write_str("its process is not known"),
+            pid => write!(f, "pid {pid}"),
+        }
+    }
+}
 
 impl fmt::Display for Pid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,6 +219,10 @@ impl<T: Signal> Signal for &T {
     fn is_locked(&self) -> bool {
         T::is_locked(self)
     }
+
+    fn is_linked(&self) -> bool {
+        T::is_linked(self)
+    }
 }
 
 /// A process kept in view, so that another one with the same number later is not taken for it.
@@ -174,7 +242,10 @@ pub struct Identity {
     pub pid: Pid,
     /// When it was born, in units of the system; 0 if that is not known.
     pub born: u64,
-    /// The namespace that its number belongs to; 0 if there is only one.
+    /// The namespaces that its number and its birth belong to; 0 if they are not known.
+    ///
+    /// A number, and a birth that is counted from a namespace's own start, mean something within one realm only. In another
+    /// one, or where either realm is 0, the [`fate`](Liveness::fate) is [`Fate::Unknown`] and locks decide.
     pub realm: u64,
 }
 
@@ -195,11 +266,19 @@ pub trait Liveness {
     type Watch: Watch;
     /// The number others know this process by.
     fn this(&self) -> Pid;
+    /// A number that this process keeps, and that no process has which it was forked from, or which it forks: for who must
+    /// know whether what it has in its hands is its own. Cheap to ask for. The default is [`this`](Self::this): for systems
+    /// without `fork`.
+    #[inline]
+    fn generation(&self) -> u64 {
+        self.this().0
+    }
     /// Starts to watch `pid`.
     fn watch(&self, pid: Pid) -> Self::Watch;
     /// This process.
     fn identity(&self) -> Identity;
-    /// What has become of a process. The identity may be any bits that a peer has written.
+    /// What has become of a process: [`Fate::Unknown`] in any other realm than this process's, and in realm 0. Nothing
+    /// that a clock says, or that moves with one, may enter into it. The identity may be any bits that a peer has written.
     fn fate(&self, identity: Identity) -> Fate;
 }
 
@@ -287,6 +366,11 @@ pub enum FaultKind {
 pub trait PlatformError: core::error::Error + 'static {
     /// How core may act on it.
     fn kind(&self) -> FaultKind;
+
+    /// Whether its words say what to do, so that nobody needs to add it.
+    fn advises(&self) -> bool {
+        false
+    }
 }
 
 /// For a signal that cannot fail.
@@ -307,6 +391,17 @@ pub enum LockState {
     Held,
 }
 
+/// A name's lock, held.
+pub trait NameLock: fmt::Debug {
+    /// Whether it was there when it was taken, held by nobody: its last owner ended without cleaning up.
+    fn was_left(&self) -> bool;
+
+    /// Why it is not held in every place where implementations look for it, if it is not.
+    fn skipped(&self) -> Option<&dyn core::error::Error> {
+        None
+    }
+}
+
 /// Names to resources. A clone is another handle to the same platform.
 pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
     /// Shared memory.
@@ -314,7 +409,7 @@ pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
     /// A semaphore. A clone is another handle to the same one.
     type Signal: Signal<Error = Self::Error> + Clone;
     /// Held exclusively by one process for as long as the value lives; dropping it removes it.
-    type Lock: fmt::Debug;
+    type Lock: NameLock;
     /// What the system says when it fails.
     type Error: PlatformError;
 
@@ -370,16 +465,18 @@ pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
     /// [`FaultKind::NotFound`] and others.
     fn open_segment(&self, name: &Name) -> Result<Self::Segment, Self::Error>;
 
-    /// Creates a semaphore with no permits. Core does so under the name's lock, after [`remove_signal`].
+    /// Creates a semaphore with no permits. Core does so under the name's lock, after [`remove_signal`]. With `locked` its
+    /// lock is ours before anybody can find it.
     ///
     /// What a former process still has open is no obstacle to it. A system that keeps a name for as long as anybody has
     /// it open cannot tell that from a name in use: there the same semaphore is opened, and all its permits are taken.
     ///
     /// # Errors
     /// As [`create_segment`](Self::create_segment); not [`FaultKind::AlreadyExists`] on a system that keeps names so.
+    /// [`FaultKind::Busy`] there if another holds the lock that was asked for.
     ///
     /// [`remove_signal`]: Self::remove_signal
-    fn create_signal(&self, name: &Name, access: Access) -> Result<Self::Signal, Self::Error>;
+    fn create_signal(&self, name: &Name, access: Access, locked: bool) -> Result<Self::Signal, Self::Error>;
 
     /// Opens an existing semaphore.
     ///
@@ -396,8 +493,11 @@ pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
     /// Whether somebody holds the name's lock. Leaves it as it is.
     fn probe_lock(&self, name: &Name) -> LockState;
 
-    /// Whether `pid` runs and is old enough to have created `segment`: a younger process only reuses the number.
-    fn may_own(&self, segment: &Self::Segment, pid: Pid) -> bool;
+    /// The process that holds the name's lock; 0 if nobody does, or the system does not tell.
+    fn lock_holder(&self, name: &Name) -> Pid;
+
+    /// Whether somebody holds the lock of the semaphore of that name, which this process may not be able to open.
+    fn probe_signal(&self, name: &Name) -> LockState;
 
     /// Whether other users may write the segment: then what was checked may change before it is used.
     fn is_shared_widely(&self, segment: &Self::Segment) -> bool;
@@ -412,6 +512,13 @@ pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
     /// [`FaultKind::PermissionDenied`] and others.
     fn remove_segment(&self, name: &Name) -> Result<(), Self::Error>;
 
+    /// [`remove_segment`](Self::remove_segment), unless another object than `segment` stands there by now; whether the
+    /// name is free of it.
+    ///
+    /// # Errors
+    /// As there.
+    fn remove_this_segment(&self, name: &Name, segment: &Self::Segment) -> Result<bool, Self::Error>;
+
     /// Removes the semaphore of that name; an absent one is no error.
     ///
     /// The name is not found any more once every handle is dropped as well; [`create_signal`](Self::create_signal) does
@@ -420,4 +527,11 @@ pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
     /// # Errors
     /// [`FaultKind::PermissionDenied`] and others.
     fn remove_signal(&self, name: &Name) -> Result<(), Self::Error>;
+
+    /// [`remove_signal`](Self::remove_signal), unless another object than `signal` stands there by now; whether the name is
+    /// free of it.
+    ///
+    /// # Errors
+    /// As there.
+    fn remove_this_signal(&self, name: &Name, signal: &Self::Signal) -> Result<bool, Self::Error>;
 }

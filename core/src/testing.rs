@@ -1,6 +1,9 @@
 //! An operating system for tests: shared memory, semaphores, locks and processes inside one process, with faults.
 #![expect(unsafe_code, reason = "hands out heap memory as a segment")]
 
+mod clock;
+mod error;
+mod lock;
 mod process;
 mod signal;
 
@@ -12,12 +15,14 @@ use std::string::{String, ToString};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
+pub use self::error::FakeError;
+pub use self::lock::FakeLock;
 pub use self::process::FakeWatch;
 pub use self::signal::FakeSignal;
 use crate::layout::assert_layout;
 use crate::name::Name;
 use crate::platform::{
-    Access, Clock, FaultKind, Liveness, LockState, Pid, Platform, PlatformError, Segment, WaitPolicy, Watch,
+    Access, Clock as _, FaultKind, Identity, LockState, Others, PLACES, Pid, Platform, Segment, Signal as _,
 };
 use crate::time::Instant;
 
@@ -41,7 +46,11 @@ struct HeapState {
     /// Number of the next handle.
     next_handle: u64,
     /// The handle that holds the lock, and the fake process that opened it.
-    holder: Option<(u64, Pid)>,
+    holder: Option<(u64, Identity)>,
+    /// The same of each place whose lock is held.
+    places: BTreeMap<usize, (u64, Identity)>,
+    /// Handles that processes have open.
+    open: u32,
 }
 
 // SAFETY: the memory is only reached through `Segment`'s contract, the rest is behind a mutex.
@@ -61,17 +70,25 @@ impl Drop for Heap {
 #[derive(Debug)]
 struct Handle {
     heap: Arc<Heap>,
+    /// 0 for the system's own.
     number: u64,
     /// The fake process that opened it.
-    opener: Pid,
+    opener: Identity,
 }
+
+/// The system itself, which is no process.
+const SYSTEM: Identity = Identity { pid: Pid(0), born: 0, realm: 0 };
 
 impl Drop for Handle {
     fn drop(&mut self) {
         let mut state = lock(&self.heap.state);
+        if self.number != 0 {
+            state.open = state.open.saturating_sub(1);
+        }
         if state.holder.is_some_and(|(number, _)| number == self.number) {
             state.holder = None;
         }
+        state.places.retain(|_, (number, _)| *number != self.number);
     }
 }
 
@@ -92,18 +109,26 @@ impl HeapSegment {
         lines.try_reserve_exact(count).ok()?;
         lines.resize(count, Line([0; 64]));
         let lines: Box<[Line]> = lines.into_boxed_slice();
-        let state = HeapState { backed_len: len, linked: true, next_handle: 1, holder: None };
+        let state = HeapState {
+            backed_len: len,
+            linked: true,
+            next_handle: 1,
+            holder: None,
+            places: BTreeMap::new(),
+            open: 0,
+        };
         let lines = NonNull::new(Box::into_raw(lines).cast::<Line>()).expect("a box is not null");
         let heap = Arc::new(Heap { lines, count, len, state: Mutex::new(state) });
-        Some(Self(Arc::new(Handle { heap, number: 0, opener: Pid(0) })))
+        Some(Self(Arc::new(Handle { heap, number: 0, opener: SYSTEM })))
     }
 
     /// Another handle to the same memory, as a process gets by opening it.
-    fn opened_by(&self, opener: Pid) -> Self {
+    fn opened_by(&self, opener: Identity) -> Self {
         let heap = Arc::clone(&self.0.heap);
         let mut state = lock(&heap.state);
         let number = state.next_handle;
         state.next_handle += 1;
+        state.open += 1;
         drop(state);
         Self(Arc::new(Handle { heap, number, opener }))
     }
@@ -143,12 +168,17 @@ impl HeapSegment {
         lock(&self.0.heap.state).backed_len = len;
     }
 
-    /// Frees the lock if a handle of `pid` holds it, as the system does when a process ends.
-    fn unlock_of(&self, pid: Pid) {
+    /// Frees the locks that handles of a process hold, as the system does when it ends.
+    fn unlock_of(&self, process: Identity) {
         let mut state = lock(&self.0.heap.state);
-        if state.holder.is_some_and(|(_, opener)| opener == pid) {
+        state.places.retain(|_, (_, opener)| *opener != process);
+        if state.holder.is_some_and(|(_, opener)| opener == process) {
             state.holder = None;
         }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0.heap, &other.0.heap)
     }
 
     fn unlink(&self) {
@@ -188,21 +218,29 @@ unsafe impl Segment for HeapSegment {
     fn is_locked(&self) -> bool {
         lock(&self.0.heap.state).holder.is_some_and(|(number, _)| number != self.0.number)
     }
-}
-
-/// A fault of the fake system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{call} failed: {kind:?}")]
-pub struct FakeError {
-    /// The call that failed.
-    pub call: &'static str,
-    /// How.
-    pub kind: FaultKind,
-}
-
-impl PlatformError for FakeError {
-    fn kind(&self) -> FaultKind {
-        self.kind
+    fn lock_place(&self, place: usize) -> bool {
+        let mut state = lock(&self.0.heap.state);
+        let is_free = place < PLACES && !state.places.contains_key(&place);
+        if is_free {
+            state.places.insert(place, (self.0.number, self.0.opener));
+        }
+        is_free
+    }
+    fn unlock_place(&self, place: usize) {
+        let mut state = lock(&self.0.heap.state);
+        if state.places.get(&place).is_some_and(|(number, _)| *number == self.0.number) {
+            state.places.remove(&place);
+        }
+    }
+    fn is_place_locked(&self, place: usize) -> Option<bool> {
+        Some(lock(&self.0.heap.state).places.contains_key(&place))
+    }
+    /// A process that was killed in the fake system keeps what its test still holds: only who really closes it has not.
+    fn others(&self) -> Others {
+        match lock(&self.0.heap.state).open {
+            0 | 1 => Others::Nobody,
+            _ => Others::Somebody,
+        }
     }
 }
 
@@ -210,9 +248,11 @@ impl PlatformError for FakeError {
 struct World {
     segments: BTreeMap<String, HeapSegment>,
     signals: BTreeMap<String, FakeSignal>,
-    /// Holder of each lock; `None` once its process has died.
-    locks: BTreeMap<String, Option<Pid>>,
-    dead: Vec<Pid>,
+    /// Holder of each lock, by folder and name; `None` once its process has died.
+    locks: BTreeMap<(u32, String), Option<Identity>>,
+    /// Births of the processes that have been started anew, by realm and number.
+    births: BTreeMap<(u64, u64), u64>,
+    dead: Vec<Identity>,
     /// Calls until the next one fails, and how it fails.
     fault: Option<(u32, FaultKind)>,
     calls: u32,
@@ -224,7 +264,9 @@ struct World {
 #[derive(Clone, Debug)]
 pub struct FakePlatform {
     world: Arc<Mutex<World>>,
-    this: Pid,
+    this: Identity,
+    /// Which folder of locks it sees.
+    folder: u32,
 }
 
 impl Default for FakePlatform {
@@ -236,30 +278,7 @@ impl Default for FakePlatform {
 impl FakePlatform {
     /// A new system, seen by process 1.
     pub fn new() -> Self {
-        Self { world: Arc::default(), this: Pid(1) }
-    }
-
-    /// The same system seen by another process.
-    pub fn process(&self, pid: u64) -> Self {
-        Self { world: Arc::clone(&self.world), this: Pid(pid) }
-    }
-
-    /// Kills `pid`: its locks, those of segments too, are free from now on, and it no longer runs. Whatever it mapped
-    /// stays as it is; what a test still does with it is what a process does whose death was only believed.
-    pub fn kill(&self, pid: u64) {
-        let mut world = lock(&self.world);
-        world.dead.push(Pid(pid));
-        for holder in world.locks.values_mut() {
-            if *holder == Some(Pid(pid)) {
-                *holder = None;
-            }
-        }
-        for segment in world.segments.values() {
-            segment.unlock_of(Pid(pid));
-        }
-        for signal in world.signals.values() {
-            signal.unlock_of(Pid(pid));
-        }
+        Self { world: Arc::default(), this: Identity { pid: Pid(1), born: 1, realm: 1 }, folder: 0 }
     }
 
     /// Lets the call after the next `calls` fail with `kind`, once.
@@ -280,7 +299,8 @@ impl FakePlatform {
     /// Names of everything that exists: segments, signals and locks.
     pub fn leftovers(&self) -> Vec<String> {
         let world = lock(&self.world);
-        let names = world.segments.keys().chain(world.signals.keys()).chain(world.locks.keys());
+        let locks = world.locks.keys().map(|(_, name)| name);
+        let names = world.segments.keys().chain(world.signals.keys()).chain(locks);
         names.cloned().collect()
     }
 
@@ -309,39 +329,6 @@ impl FakePlatform {
             None => Ok(world),
         }
     }
-}
-
-impl Clock for FakePlatform {
-    fn now(&self) -> Instant {
-        real_now()
-    }
-    fn yield_now(&self) {
-        std::thread::yield_now();
-    }
-    fn wait_policy(&self) -> WaitPolicy {
-        WaitPolicy { min_spins: 1, max_spins: 50, yields: 1 }
-    }
-}
-
-/// A lock of the fake system.
-#[derive(Debug)]
-pub struct FakeLock {
-    world: Arc<Mutex<World>>,
-    name: String,
-    holder: Pid,
-}
-
-impl Drop for FakeLock {
-    fn drop(&mut self) {
-        let mut world = lock(&self.world);
-        if world.locks.get(&self.name) == Some(&Some(self.holder)) {
-            world.locks.remove(&self.name);
-        }
-    }
-}
-
-fn lock_name(name: &Name) -> String {
-    std::format!("{name}.lock")
 }
 
 impl Platform for FakePlatform {
@@ -415,14 +402,18 @@ impl Platform for FakePlatform {
         world.segments.get(name.as_str()).map(|segment| segment.opened_by(self.this)).ok_or(missing)
     }
 
-    fn create_signal(&self, name: &Name, _access: Access) -> Result<FakeSignal, FakeError> {
+    fn create_signal(&self, name: &Name, _access: Access, locked: bool) -> Result<FakeSignal, FakeError> {
         let mut world = self.enter("create_signal")?;
         if world.signals.contains_key(name.as_str()) {
             return Err(FakeError { call: "create_signal", kind: FaultKind::AlreadyExists });
         }
         let signal = FakeSignal::new();
-        world.signals.insert(name.to_string(), signal.opened_by(Pid(0)));
-        Ok(signal.opened_by(self.this))
+        let opened = signal.opened_by(self.this);
+        if locked {
+            opened.lock();
+        }
+        world.signals.insert(name.to_string(), signal);
+        Ok(opened)
     }
 
     fn open_signal(&self, name: &Name) -> Result<FakeSignal, FakeError> {
@@ -432,25 +423,25 @@ impl Platform for FakePlatform {
     }
 
     fn lock(&self, name: &Name, _access: Access) -> Result<FakeLock, FakeError> {
-        let mut world = self.enter("lock")?;
-        let name = lock_name(name);
-        if matches!(world.locks.get(&name), Some(Some(_))) {
-            return Err(FakeError { call: "lock", kind: FaultKind::Busy });
-        }
-        world.locks.insert(name.clone(), Some(self.this));
-        Ok(FakeLock { world: Arc::clone(&self.world), name, holder: self.this })
+        drop(self.enter("lock")?);
+        FakeLock::take(self, name)
     }
 
     fn probe_lock(&self, name: &Name) -> LockState {
-        match lock(&self.world).locks.get(&lock_name(name)) {
-            None => LockState::Absent,
-            Some(None) => LockState::Free,
-            Some(Some(_)) => LockState::Held,
-        }
+        lock::probe(self, name)
     }
 
-    fn may_own(&self, _segment: &HeapSegment, pid: Pid) -> bool {
-        self.watch(pid).is_alive()
+    fn lock_holder(&self, name: &Name) -> Pid {
+        lock::holder(self, name)
+    }
+
+    fn probe_signal(&self, name: &Name) -> LockState {
+        let world = lock(&self.world);
+        match world.signals.get(name.as_str()).map(|signal| signal.opened_by(self.this)) {
+            None => LockState::Absent,
+            Some(signal) if signal.is_locked() => LockState::Held,
+            Some(_) => LockState::Free,
+        }
     }
 
     fn is_shared_widely(&self, _segment: &HeapSegment) -> bool {
@@ -465,18 +456,34 @@ impl Platform for FakePlatform {
         Ok(())
     }
 
+    fn remove_this_segment(&self, name: &Name, segment: &HeapSegment) -> Result<bool, FakeError> {
+        let mut world = self.enter("remove_this_segment")?;
+        if world.segments.get(name.as_str()).is_some_and(|there| !there.is_same(segment)) {
+            return Ok(false);
+        }
+        if let Some(segment) = world.segments.remove(name.as_str()) {
+            segment.unlink();
+        }
+        Ok(true)
+    }
+
     fn remove_signal(&self, name: &Name) -> Result<(), FakeError> {
-        self.enter("remove_signal")?.signals.remove(name.as_str());
+        if let Some(signal) = self.enter("remove_signal")?.signals.remove(name.as_str()) {
+            signal.unlink();
+        }
         Ok(())
     }
-}
 
-fn real_now() -> Instant {
-    use std::sync::OnceLock;
-    use std::time::Instant as StdInstant;
-    static EPOCH: OnceLock<StdInstant> = OnceLock::new();
-    let since: Duration = EPOCH.get_or_init(StdInstant::now).elapsed();
-    Instant::from_nanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    fn remove_this_signal(&self, name: &Name, signal: &FakeSignal) -> Result<bool, FakeError> {
+        let mut world = self.enter("remove_this_signal")?;
+        if world.signals.get(name.as_str()).is_some_and(|there| !there.is_same(signal)) {
+            return Ok(false);
+        }
+        if let Some(signal) = world.signals.remove(name.as_str()) {
+            signal.unlink();
+        }
+        Ok(true)
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -24,7 +24,7 @@ pub fn zb_segment(data: &[u8]) {
     let access = Access::default();
     let segment = system.create_segment(&named(""), data.len(), access).expect("the system is empty");
     for prefix in ["sem-w-", "sem-r-"] {
-        system.create_signal(&named(prefix), access).expect("the system is empty");
+        system.create_signal(&named(prefix), access, false).expect("the system is empty");
     }
     segment.scribble(0, data);
     look(&segment);

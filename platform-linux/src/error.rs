@@ -25,6 +25,7 @@ enum Cause {
     Unmappable { len: u64 },
     OverLimit { len: u64, limit: u64 },
     Stopped { done: u64, len: u64 },
+    ClosedFolder { owner: u32, mode: u32 },
 }
 
 impl Error {
@@ -64,6 +65,10 @@ impl Error {
         Self { call: "fallocate", path: path.to_owned(), cause: Cause::Stopped { done, len } }
     }
 
+    pub(crate) fn closed_folder(path: &Path, owner: u32, mode: u32) -> Self {
+        Self { call: "access", path: path.to_owned(), cause: Cause::ClosedFolder { owner, mode } }
+    }
+
     /// The object's path.
     pub fn path(&self) -> &Path {
         &self.path
@@ -79,6 +84,10 @@ impl fmt::Display for Error {
             Cause::Unsuitable(why) => write!(f, "{path} cannot be used: {why}"),
             Cause::Empty => write!(f, "{path} is empty: nobody has finished creating it"),
             Cause::Overflow => write!(f, "semaphore {path} holds 2147483647 permits and takes no more"),
+            Cause::ClosedFolder { owner, mode } => write!(
+                f,
+                "no lock can be made in {path}: it belongs to user {owner} and has mode {mode:04o}; that user or root must open it to everybody: chmod 1777 {path}"
+            ),
             Cause::Unmappable { len } => write!(
                 f,
                 "{path} cannot be mapped: its {len} bytes exceed what is free of this process's {} bits of addresses",
@@ -109,6 +118,7 @@ impl PlatformError for Error {
     fn kind(&self) -> FaultKind {
         match &self.cause {
             Cause::Busy => FaultKind::Busy,
+            Cause::ClosedFolder { .. } => FaultKind::PermissionDenied,
             Cause::Unsuitable(_) => FaultKind::Unsuitable,
             Cause::Empty => FaultKind::Incomplete,
             // A buffer too large to look at may well be in use: it must not count as unsuitable, which gets replaced.
@@ -129,5 +139,9 @@ impl PlatformError for Error {
                 _ => FaultKind::Other,
             },
         }
+    }
+
+    fn advises(&self) -> bool {
+        matches!(self.cause, Cause::ClosedFolder { .. })
     }
 }

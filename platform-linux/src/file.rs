@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use strait_core::name::Name;
-use strait_core::platform::Access;
+use strait_core::platform::{Access, LockState};
 
 use crate::error::Error;
 
@@ -66,8 +68,16 @@ fn set_access(file: &File, path: &Path, mode: Mode, access: Access) -> Result<()
 pub(crate) fn open(path: &Path, write: bool) -> Result<File, Error> {
     let access = if write { OFlags::RDWR } else { OFlags::RDONLY };
     let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let fd: OwnedFd =
-        rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::system("open", path, errno))?;
+    let mut attempts = 0;
+    let fd: OwnedFd = loop {
+        match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(fd) => break fd,
+            // Somebody asks whether anybody has it open, for a moment.
+            Err(Errno::WOULDBLOCK) if attempts < 200 => attempts += 1,
+            Err(errno) => return Err(Error::system("open", path, errno)),
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
     let stat = stat(&fd, path)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     if kind != FileType::RegularFile {
@@ -93,6 +103,40 @@ pub(crate) fn remove(folder: &str, name: &str) -> Result<(), Error> {
     match rustix::fs::unlink(&path) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(errno) => Err(Error::system("unlink", &path, errno)),
+    }
+}
+
+/// Whether `path` still names this very file.
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(ours), Ok(there)) = (file.metadata(), rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW))
+    else {
+        return false;
+    };
+    ours.ino() == there.st_ino && ours.dev() == there.st_dev
+}
+
+/// Removes this very file from `path`; `false` if another stands there. Nothing there is as good.
+pub(crate) fn remove_this(file: &File, path: &Path) -> Result<bool, Error> {
+    if let Err(errno) = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+        return if errno == Errno::NOENT { Ok(true) } else { Err(Error::system("stat", path, errno)) };
+    }
+    if !is_at(file, path) {
+        return Ok(false);
+    }
+    match rustix::fs::unlink(path) {
+        Ok(()) | Err(Errno::NOENT) => Ok(true),
+        Err(errno) => Err(Error::system("unlink", path, errno)),
+    }
+}
+
+/// Whether somebody holds the lock of a file. Takes a shared one for a moment, which only probes and takers notice.
+pub(crate) fn probe(path: &Path) -> LockState {
+    // One that we may not even open says nothing: other evidence must.
+    let Ok(file) = open(path, false) else { return LockState::Absent };
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => LockState::Free,
+        Err(Errno::WOULDBLOCK) => LockState::Held,
+        Err(_) => LockState::Absent,
     }
 }
 

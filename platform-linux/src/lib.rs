@@ -4,8 +4,10 @@
 //! |---|---|---|
 //! | segment | `/dev/shm/NAME` | `open(2)` `O_TMPFILE`, `fallocate(2)`, `mmap(2)`, `linkat(2)` |
 //! | semaphore | `/dev/shm/sem.NAME`, 32 bytes as glibc lays them out | `futex(2)`, absolute `CLOCK_MONOTONIC` |
+//! | place of a link's participant | a byte of the segment's file | `fcntl(2)` `F_OFD_SETLK` |
 //! | lock | `/tmp/zerobuffer/NAME.lock` and `$TMPDIR/zerobuffer/locks/NAME.lock` | `flock(2)`, `linkat(2)` |
-//! | liveness | process number | `pidfd_open(2)`, `poll(2)`, /proc/PID/stat |
+//! | liveness | process number | `pidfd_open(2)`, `poll(2)`, /proc/PID/stat, /proc/self/ns |
+//! | nobody has it open | a lease | `fcntl(2)` |
 //! | clock | `CLOCK_MONOTONIC` | `clock_gettime(2)` |
 //!
 //! Everything is created without a name, made ready, and linked to its name in one step, so that nobody sees it half
@@ -15,13 +17,16 @@
 
 mod error;
 mod file;
+mod generation;
 mod lock;
+mod places;
 mod process;
 mod reserve;
 mod segment;
 mod semaphore;
 
 use core::time::Duration;
+use std::path::Path;
 
 pub use error::Error;
 pub use lock::Lock;
@@ -116,6 +121,11 @@ impl Liveness for Linux {
         Pid(u64::from(std::process::id()))
     }
 
+    #[inline]
+    fn generation(&self) -> u64 {
+        generation::generation()
+    }
+
     fn watch(&self, pid: Pid) -> ProcessWatch {
         ProcessWatch::new(pid)
     }
@@ -177,8 +187,8 @@ impl Platform for Linux {
         LinuxSegment::open(name, segment::Mode::ReadWrite)
     }
 
-    fn create_signal(&self, name: &Name, access: Access) -> Result<LinuxSemaphore, Error> {
-        LinuxSemaphore::create(name, access)
+    fn create_signal(&self, name: &Name, access: Access, locked: bool) -> Result<LinuxSemaphore, Error> {
+        LinuxSemaphore::create(name, access, locked)
     }
 
     fn open_signal(&self, name: &Name) -> Result<LinuxSemaphore, Error> {
@@ -193,8 +203,12 @@ impl Platform for Linux {
         lock::probe(name)
     }
 
-    fn may_own(&self, segment: &LinuxSegment, pid: Pid) -> bool {
-        process::may_have_created(pid, segment.created())
+    fn lock_holder(&self, name: &Name) -> Pid {
+        lock::holder(name)
+    }
+
+    fn probe_signal(&self, name: &Name) -> LockState {
+        file::probe(&Path::new(segment::FOLDER).join(semaphore::file_name(name)))
     }
 
     fn is_shared_widely(&self, segment: &LinuxSegment) -> bool {
@@ -205,7 +219,15 @@ impl Platform for Linux {
         file::remove(segment::FOLDER, name.as_str())
     }
 
+    fn remove_this_segment(&self, name: &Name, segment: &LinuxSegment) -> Result<bool, Error> {
+        file::remove_this(segment.file(), &Path::new(segment::FOLDER).join(name.as_str()))
+    }
+
     fn remove_signal(&self, name: &Name) -> Result<(), Error> {
         file::remove(segment::FOLDER, &semaphore::file_name(name))
+    }
+
+    fn remove_this_signal(&self, _name: &Name, signal: &LinuxSemaphore) -> Result<bool, Error> {
+        signal.remove()
     }
 }

@@ -1,8 +1,7 @@
-//! Who runs: processes kept in view by pidfd, their start times, and the clocks to compare them by.
+//! Who runs: processes kept in view by pidfd, and told from later ones of the same number by when they started.
 
 use std::os::fd::OwnedFd;
-use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::Timespec;
@@ -85,30 +84,19 @@ impl Watch for ProcessWatch {
     }
 }
 
-/// Whether `pid` runs and started before `created`: a younger process only has the number of the one that did it.
-pub(crate) fn may_have_created(pid: Pid, created: Option<SystemTime>) -> bool {
-    /// Start times count in hundredths of a second and the wall clock may be adjusted a little.
-    const SLACK: Duration = Duration::from_secs(2);
-    if !ProcessWatch::new(pid).is_alive() {
-        return false;
-    }
-    match (started(pid), created) {
-        (Some(started), Some(created)) => started <= created + SLACK,
-        // Unknown is no proof: a running process is left in peace.
-        _ => true,
-    }
-}
-
-/// This process: its number, its start in clock ticks since boot, and the namespace that the number belongs to.
+/// This process: its number, its start in clock ticks since boot, and the namespaces that the two belong to.
 pub(crate) fn identity() -> Identity {
     let pid = Pid(u64::from(std::process::id()));
-    Identity { pid, born: birth(pid), realm: realm() }
+    // By the name that is this process's own in whichever namespace's /proc this is.
+    Identity { pid, born: birth("self"), realm: View::ours().realm }
 }
 
-/// What has become of a process. One of another namespace cannot be seen by its number.
+/// What has become of a process. One of another namespace cannot be seen by its number, and there births count from
+/// another start.
 pub(crate) fn fate(identity: Identity) -> Fate {
-    let Identity { pid, born, realm: of } = identity;
-    if of != realm() {
+    let Identity { pid, born, realm } = identity;
+    let view = View::ours();
+    if realm == 0 || realm != view.realm {
         return Fate::Unknown;
     }
     let number = i32::try_from(pid.0).ok().and_then(rustix::process::Pid::from_raw);
@@ -122,7 +110,8 @@ pub(crate) fn fate(identity: Identity) -> Fate {
         Err(_) if runs(number) => {}
         Err(_) => return Fate::Gone,
     }
-    match (born, birth(pid)) {
+    let now = if view.proc_is_ours { birth(&pid.to_string()) } else { 0 };
+    match (born, now) {
         (0, _) | (_, 0) => Fate::Runs,
         (then, now) if then == now => Fate::Runs,
         // The number was given to another.
@@ -131,25 +120,40 @@ pub(crate) fn fate(identity: Identity) -> Fate {
 }
 
 /// Start of a process in clock ticks since boot; 0 if that cannot be read.
-fn birth(pid: Pid) -> u64 {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| start_ticks(&stat)).unwrap_or(0)
+fn birth(process: &str) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    stat.ok().and_then(|stat| start_ticks(&stat)).unwrap_or(0)
 }
 
-/// The inode of this process's namespace of numbers; 0 if that cannot be read.
-fn realm() -> u64 {
+/// What process numbers mean to this process.
+#[derive(Clone, Copy, Debug)]
+struct View {
+    /// The namespaces of its numbers and its births, in one word; 0 if they cannot be read.
+    realm: u64,
+    /// Whether /proc has the processes of the same namespace.
+    proc_is_ours: bool,
+}
+
+impl View {
+    /// Read anew each time: a child can be in other namespaces than its parent, and have the same number there.
+    fn ours() -> Self {
+        let own = std::fs::read_link("/proc/self").ok();
+        let this = std::process::id().to_string();
+        let proc_is_ours = own.is_some_and(|number| number.as_os_str() == this.as_str());
+        Self { realm: realm(inode("pid"), inode("time")), proc_is_ours }
+    }
+}
+
+/// The inode of one of this process's namespaces.
+fn inode(kind: &str) -> Option<u64> {
     use std::os::unix::fs::MetadataExt as _;
-    static REALM: OnceLock<u64> = OnceLock::new();
-    *REALM.get_or_init(|| std::fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino()))
+    Some(std::fs::metadata(format!("/proc/self/ns/{kind}")).ok()?.ino())
 }
 
-/// When a process started, by the wall clock.
-fn started(pid: Pid) -> Option<SystemTime> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let after_boot = start_ticks(&stat)?;
-    let ticks_per_second = rustix::param::clock_ticks_per_second();
-    let after_boot = Duration::from_millis(after_boot.checked_mul(1000)? / ticks_per_second.max(1));
-    let uptime = duration(clock_gettime(ClockId::Boottime));
-    SystemTime::now().checked_sub(uptime)?.checked_add(after_boot)
+/// Two inodes, of 32 bits each as the system numbers namespaces, in one word. A system without namespaces of time has one
+/// for all.
+fn realm(pids: Option<u64>, times: Option<u64>) -> u64 {
+    pids.map_or(0, |pids| pids.rotate_left(32) ^ times.unwrap_or(0))
 }
 
 /// Field 22 of /proc/PID/stat; the second, in parentheses, may hold spaces and parentheses of its own.
@@ -186,27 +190,31 @@ mod tests {
     }
 
     #[test]
-    fn a_process_younger_than_a_file_cannot_have_made_it() {
-        let this = Pid(u64::from(std::process::id()));
-        assert!(may_have_created(this, Some(SystemTime::now())));
-        assert!(!may_have_created(this, Some(SystemTime::now() - Duration::from_secs(3_600 * 24 * 365))));
-        assert!(may_have_created(this, None));
-    }
-
-    #[test]
     fn a_process_is_gone_once_it_has_ended_or_its_number_is_anothers() {
         let this = identity();
         assert_eq!(fate(this), Fate::Runs);
         assert_eq!(fate(Identity { born: this.born + 1, ..this }), Fate::Gone);
-        assert_eq!(fate(Identity { realm: this.realm + 1, ..this }), Fate::Unknown);
+        for realm in [0, this.realm + 1, this.realm ^ (1 << 32)] {
+            assert_eq!(fate(Identity { realm, ..this }), Fate::Unknown);
+        }
         assert_eq!(fate(Identity { pid: Pid(u64::MAX), ..this }), Fate::Gone);
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = Pid(u64::from(child.id()));
-        let identity = Identity { pid, born: birth(pid), ..this };
+        let identity = Identity { pid, born: birth(&pid.to_string()), ..this };
         let before = fate(identity);
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!((before, fate(identity)), (Fate::Runs, Fate::Gone));
+    }
+
+    #[test]
+    fn numbers_and_births_of_other_namespaces_are_of_another_realm() {
+        let realms = [(Some(1), Some(2)), (Some(1), Some(3)), (Some(2), Some(1)), (Some(2), Some(2))];
+        let words: Vec<u64> = realms.iter().map(|(pids, times)| realm(*pids, *times)).collect();
+        assert!((1..words.len()).all(|at| !words[..at].contains(&words[at])), "{words:x?}");
+        assert_eq!(realm(None, Some(1)), 0, "unknown");
+        assert_ne!(realm(Some(1), None), 0);
+        assert!(View::ours().proc_is_ours && View::ours().realm != 0);
     }
 
     #[test]

@@ -8,19 +8,21 @@ use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use memmap2::{MmapOptions, MmapRaw};
-use rustix::fs::{AtFlags, FlockOperation, StatxFlags, Timespec};
+use rustix::fs::{FlockOperation, Timespec};
 use rustix::io::Errno;
 use rustix::thread::futex;
 use strait_core::name::Name;
-use strait_core::platform::{Access, Segment};
+use strait_core::platform::{Access, Others, Segment};
 use strait_core::time::Instant;
 
 use crate::error::Error;
 use crate::file;
+use crate::generation::generation;
+use crate::places::Places;
 use crate::reserve::reserve;
 
 /// Where `shm_open(3)` keeps its files.
@@ -46,6 +48,20 @@ struct Mapping {
     /// Whether the lock was taken through this handle. Held while the file's lock is changed: asking again would succeed,
     /// and a look at it would give it back.
     locked: Mutex<bool>,
+    /// The locks of places that were taken through this handle.
+    places: Mutex<Places>,
+    /// The [`generation`] of the process that opened it.
+    opener: u64,
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        let locked = *self.locked.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // A child that was forked meanwhile has the file open too, and would keep the lock. It gives none back itself.
+        if locked && generation() == self.opener {
+            let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+        }
+    }
 }
 
 impl LinuxSegment {
@@ -61,9 +77,7 @@ impl LinuxSegment {
         let mut made = None;
         file::publish(folder, name.as_str(), access, |file, path| {
             reserve(file, len, path)?;
-            let map = map_file(file, path, Mode::ReadWrite)?;
-            let file = file.try_clone().map_err(|error| Error::io("dup", path, error))?;
-            prepare(made.insert(Self::mapped(map, file, path.to_owned(), Mode::ReadWrite)));
+            prepare(made.insert(Self::unnamed(file, path, false)?));
             Ok(())
         })?;
         made.ok_or_else(|| Error::unsuitable(&path, "it was never mapped"))
@@ -133,21 +147,33 @@ impl LinuxSegment {
     }
 
     fn mapped(map: MmapRaw, file: File, path: PathBuf, mode: Mode) -> Self {
-        Self(Arc::new(Mapping { map, file, path, mode, locked: Mutex::new(false) }))
+        let (locked, places) = (Mutex::new(false), Mutex::default());
+        Self(Arc::new(Mapping { map, file, path, mode, locked, places, opener: generation() }))
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.0.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A file that has no name yet, mapped for writing, and with `locked` its lock taken through this handle.
+    pub(crate) fn unnamed(file: &File, path: &Path, locked: bool) -> Result<Self, Error> {
+        if locked {
+            rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)
+                .map_err(|errno| Error::system("flock", path, errno))?;
+        }
+        let map = map_file(file, path, Mode::ReadWrite)?;
+        let file = file.try_clone().map_err(|error| Error::io("dup", path, error))?;
+        let (path, mode, locked) = (path.to_owned(), Mode::ReadWrite, Mutex::new(locked));
+        let places = Mutex::default();
+        Ok(Self(Arc::new(Mapping { map, file, path, mode, locked, places, opener: generation() })))
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.0.file
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.0.path
-    }
-
-    /// When the file was created, as far as the filesystem knows: never later than that.
-    pub(crate) fn created(&self) -> Option<SystemTime> {
-        let wanted = StatxFlags::BTIME | StatxFlags::MTIME;
-        let stat = rustix::fs::statx(&self.0.file, "", AtFlags::EMPTY_PATH, wanted).ok()?;
-        let time =
-            if stat.stx_mask & StatxFlags::BTIME.bits() != 0 { stat.stx_btime } else { stat.stx_mtime };
-        let seconds = u64::try_from(time.tv_sec).ok()?;
-        Some(UNIX_EPOCH + Duration::new(seconds, time.tv_nsec))
     }
 
     /// Whether anybody but this user may write the file.
@@ -177,8 +203,8 @@ fn map_file(file: &File, path: &Path, mode: Mode) -> Result<MmapRaw, Error> {
 
 // SAFETY: a mapping starts at a page boundary, is valid for `map.len()` bytes until the last clone is dropped, and
 // `MmapRaw` hands out no references to its inside. That its pages exist is checked by `backed_len`; a read-only
-// mapping serves `inspect`, which loads and copies out, and is never locked for anybody who would write. The lock is the open file's, which clones share and the
-// last one closes; the flag beside it refuses whoever asks through the same file again.
+// mapping serves `inspect`, which loads and copies out, and is never locked for anybody who would write. The lock is the
+// open file's, which clones share and the last one closes; the flag beside it refuses whoever asks through the same file again.
 unsafe impl Segment for LinuxSegment {
     #[inline]
     fn base(&self) -> NonNull<u8> {
@@ -232,6 +258,55 @@ unsafe impl Segment for LinuxSegment {
             Err(errno) => errno == Errno::WOULDBLOCK,
         }
     }
+
+    fn lock_place(&self, place: usize) -> bool {
+        self.places().lock(&self.0.file, place)
+    }
+
+    fn unlock_place(&self, place: usize) {
+        self.places().unlock(&self.0.file, place);
+    }
+
+    fn is_place_locked(&self, place: usize) -> Option<bool> {
+        self.places().is_locked(&self.0.file, place)
+    }
+
+    fn others(&self) -> Others {
+        // Somebody who looks has it open for a moment.
+        for attempt in 0..5 {
+            if attempt > 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            match lease(&self.0.file) {
+                Ok(()) => return Others::Nobody,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // Another user's file, or a system without leases.
+                Err(_) => return Others::Untold,
+            }
+        }
+        Others::Somebody
+    }
+}
+
+/// Asks for a lease of the file and gives it back: the system grants one to the only handle of a file, and counts handles
+/// and mappings of every process, in every namespace.
+///
+/// Meanwhile others who open the file wait, or are told to try again, and we are sent a signal: SIGURG, which nobody minds, and
+/// not SIGIO, which ends a process.
+fn lease(file: &File) -> std::io::Result<()> {
+    /// Source: `include/uapi/asm-generic/fcntl.h`; `libc` lacks it.
+    const F_SETSIG: libc::c_int = 10;
+    let fd = file.as_raw_fd();
+    let done = |returned: libc::c_int| match returned {
+        -1 => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
+    };
+    // SAFETY: takes a number and touches no memory; `file` is open.
+    done(unsafe { libc::fcntl(fd, F_SETSIG, libc::SIGURG) })?;
+    // SAFETY: as above.
+    done(unsafe { libc::fcntl(fd, libc::F_SETLEASE, libc::F_WRLCK) })?;
+    // SAFETY: as above.
+    done(unsafe { libc::fcntl(fd, libc::F_SETLEASE, libc::F_UNLCK) })
 }
 
 /// The processor's time stamp counter where it has one that a program may read: 10 ns instead of a clock's 25.
@@ -267,6 +342,26 @@ mod tests {
         assert!(!other.lock(), "a clone is left");
         drop(clone);
         assert!(other.lock());
+    }
+
+    #[test]
+    fn nobody_else_has_a_file_until_it_is_opened_or_mapped_once_more() {
+        let name = Name::new(&format!("strait-others-{}", std::process::id())).unwrap();
+        let segment = LinuxSegment::create(&name, 4096, Access::default(), &mut |_| ()).unwrap();
+        let clone = segment.clone();
+        assert_eq!((segment.others(), clone.others()), (Others::Nobody, Others::Nobody));
+        for mode in [Mode::ReadOnly, Mode::ReadWrite] {
+            let other = LinuxSegment::open(&name, mode).unwrap();
+            assert_eq!((segment.others(), other.others()), (Others::Somebody, Others::Somebody));
+        }
+        // A mapping alone counts too.
+        let file = file::open(segment.path(), true).unwrap();
+        let map = map_file(&file, segment.path(), Mode::ReadWrite).unwrap();
+        drop(file);
+        assert_eq!(segment.others(), Others::Somebody);
+        drop(map);
+        assert_eq!(segment.others(), Others::Nobody);
+        std::fs::remove_file(segment.path()).unwrap();
     }
 
     #[test]

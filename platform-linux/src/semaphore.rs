@@ -30,17 +30,21 @@ pub struct LinuxSemaphore {
 }
 
 impl LinuxSemaphore {
-    pub(crate) fn create(name: &Name, access: Access) -> Result<Self, Error> {
+    /// With `locked`, nobody ever finds it without its lock held by us.
+    pub(crate) fn create(name: &Name, access: Access, locked: bool) -> Result<Self, Error> {
         let folder = Path::new(FOLDER);
+        let mut made = None;
         file::publish(folder, &file_name(name), access, |file, path| {
             reserve(file, size_of::<Semaphore>(), path)?;
             // glibc's initial bytes: no permits, no waiters, shared.
             let mut bytes = [0; size_of::<Semaphore>()];
             bytes[8] = 0x80;
             rustix::io::pwrite(file, &bytes, 0).map_err(|errno| Error::system("pwrite", path, errno))?;
+            made = Some(LinuxSegment::unnamed(file, path, locked)?);
             Ok(())
         })?;
-        Self::open(name)
+        let unmapped = || Error::unsuitable(&folder.join(file_name(name)), "it was never mapped");
+        Ok(Self { segment: made.ok_or_else(unmapped)? })
     }
 
     pub(crate) fn open(name: &Name) -> Result<Self, Error> {
@@ -60,6 +64,16 @@ impl LinuxSemaphore {
             return Err(Error::unsuitable(&path, "its bytes are not those of a shared glibc semaphore"));
         }
         Ok(semaphore)
+    }
+
+    /// Removes it, unless another file stands under its name by now. What is longer than a semaphore is somebody else's.
+    pub(crate) fn remove(&self) -> Result<bool, Error> {
+        let (path, len) = (self.segment.path(), self.segment.len());
+        if len != size_of::<Semaphore>() {
+            let why = format!("{len} bytes are more than a semaphore's {}", size_of::<Semaphore>());
+            return Err(Error::unsuitable(path, why));
+        }
+        file::remove_this(self.segment.file(), path)
     }
 
     /// Permits now, through a read-only mapping.
@@ -136,6 +150,10 @@ impl Signal for LinuxSemaphore {
     fn is_locked(&self) -> bool {
         self.segment.is_locked()
     }
+
+    fn is_linked(&self) -> bool {
+        self.segment.is_linked()
+    }
 }
 
 #[cfg(test)]
@@ -146,7 +164,7 @@ mod tests {
     fn a_time_beyond_32_bits_of_seconds_is_one_to_sleep_until() {
         let name = Name::new(&format!("strait-far-{}", std::process::id())).unwrap();
         let access = Access { mode: 0o600, group: None };
-        let semaphore = LinuxSemaphore::create(&name, access).unwrap();
+        let semaphore = LinuxSemaphore::create(&name, access, false).unwrap();
         file::remove(FOLDER, &file_name(&name)).unwrap();
         semaphore.post().unwrap();
         // The permit ends the sleep at once; a time that the system call cannot hold would be an error.

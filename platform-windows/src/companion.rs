@@ -72,12 +72,6 @@ impl Companion {
         Self::open(namespace, name).is_some_and(|now| now.identity == self.identity)
     }
 
-    /// Who made the segment.
-    pub(crate) fn creator(&self) -> Ticket {
-        // Relaxed: only says who it was; stored before the name was given to anybody.
-        Ticket(self.view.word(CREATOR).load(Ordering::Relaxed))
-    }
-
     /// Takes the writer's lock, unless somebody who runs holds it.
     pub(crate) fn lock(&self) -> bool {
         let (word, this) = (self.view.word(HOLDER), Ticket::this());

@@ -45,7 +45,9 @@ pub use process::ProcessWatch;
 pub use segment::WindowsSegment;
 pub use semaphore::WindowsSemaphore;
 use strait_core::name::Name;
-use strait_core::platform::{Access, Clock, Fate, Identity, Liveness, LockState, Pid, Platform, WaitPolicy};
+use strait_core::platform::{
+    Access, Clock, Fate, Identity, Liveness, LockState, Pid, Platform, Segment as _, Signal as _, WaitPolicy,
+};
 use strait_core::time::Instant;
 
 // Between processes a 64-bit atomic must be one instruction; a fallback's lock would be this process's own.
@@ -178,8 +180,8 @@ impl Platform for Windows {
         WindowsSegment::open(name, sys::Mode::ReadWrite)
     }
 
-    fn create_signal(&self, name: &Name, access: Access) -> Result<WindowsSemaphore, Error> {
-        WindowsSemaphore::create(name, access)
+    fn create_signal(&self, name: &Name, access: Access, locked: bool) -> Result<WindowsSemaphore, Error> {
+        WindowsSemaphore::create(name, access, locked)
     }
 
     fn open_signal(&self, name: &Name) -> Result<WindowsSemaphore, Error> {
@@ -195,8 +197,17 @@ impl Platform for Windows {
         lock::probe(name)
     }
 
-    fn may_own(&self, segment: &WindowsSegment, pid: Pid) -> bool {
-        segment.may_be_of(pid)
+    fn lock_holder(&self, _name: &Name) -> Pid {
+        // Windows does not tell who has a file open.
+        Pid(0)
+    }
+
+    fn probe_signal(&self, name: &Name) -> LockState {
+        match WindowsSemaphore::open(name) {
+            Ok(semaphore) if semaphore.is_locked() => LockState::Held,
+            Ok(_) => LockState::Free,
+            Err(_) => LockState::Absent,
+        }
     }
 
     fn is_shared_widely(&self, segment: &WindowsSegment) -> bool {
@@ -208,8 +219,19 @@ impl Platform for Windows {
         Ok(())
     }
 
+    fn remove_this_segment(&self, name: &Name, segment: &WindowsSegment) -> Result<bool, Error> {
+        // What this process has made goes by its name. What another has made goes with it, and is not there unless it runs.
+        segment::remove(name);
+        Ok(segment.is_creator() || !segment.is_linked())
+    }
+
     fn remove_signal(&self, _name: &Name) -> Result<(), Error> {
         // It goes with the last handle.
         Ok(())
+    }
+
+    fn remove_this_signal(&self, _name: &Name, _signal: &WindowsSemaphore) -> Result<bool, Error> {
+        // As above: a semaphore that a writer still has is shared with the next reader, who empties it.
+        Ok(true)
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use strait_core::name::Name;
-use strait_core::platform::LockState;
+use strait_core::platform::{LockState, NameLock};
 use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION};
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_TEMPORARY, FILE_FLAG_DELETE_ON_CLOSE, FILE_FLAG_OPEN_REPARSE_POINT, FILE_SHARE_DELETE,
@@ -39,6 +39,14 @@ fn path_in(folder: &Path, name: &Name) -> io::Result<PathBuf> {
 pub struct Lock {
     // Never read: the lock lives as long as the file is open.
     _file: File,
+    /// Whether the file was there when it was opened.
+    was_left: bool,
+}
+
+impl NameLock for Lock {
+    fn was_left(&self) -> bool {
+        self.was_left
+    }
 }
 
 impl Lock {
@@ -49,20 +57,19 @@ impl Lock {
         let path =
             path_in(&folder, name).map_err(|error| failed("GetFinalPathNameByHandleW", &folder, error))?;
         // Deletion on close would remove whatever stands there.
-        if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
-            return Err(Error::unsuitable(
-                "CreateFileW",
-                path.display().to_string(),
-                "it is not a regular file",
-            ));
+        let found = fs::symlink_metadata(&path).ok();
+        if found.as_ref().is_some_and(|found| !found.is_file() || found.len() > 0) {
+            let why = "a lock is an empty file, and it is not";
+            return Err(Error::unsuitable("CreateFileW", path.display().to_string(), why));
         }
+        let was_left = found.is_some();
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).share_mode(0);
         options.attributes(FILE_ATTRIBUTE_TEMPORARY);
         options.custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OPEN_REPARSE_POINT);
         for attempt in 0.. {
             match options.open(&path) {
-                Ok(file) => return Ok(Self { _file: file }),
+                Ok(file) => return Ok(Self { _file: file, was_left }),
                 Err(error) => match code(&error) {
                     // Access is also denied while the file is being deleted.
                     ERROR_SHARING_VIOLATION | ERROR_ACCESS_DENIED if attempt < TRIES => {

@@ -65,13 +65,19 @@ impl Ticket {
     }
 }
 
+/// The one namespace of process numbers.
+const REALM: u64 = 1;
+
 /// This process.
 pub(crate) fn identity() -> Identity {
-    Identity { pid: Pid(u64::from(std::process::id())), born: Ticket::this().0, realm: 0 }
+    Identity { pid: Pid(u64::from(std::process::id())), born: Ticket::this().0, realm: REALM }
 }
 
 /// What has become of a process.
 pub(crate) fn fate(identity: Identity) -> Fate {
+    if identity.realm != REALM {
+        return Fate::Unknown;
+    }
     let ticket = Ticket(identity.born);
     if u64::from(ticket.pid()) == identity.pid.0 && ticket.is_alive() { Fate::Runs } else { Fate::Gone }
 }

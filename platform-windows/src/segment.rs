@@ -9,12 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use strait_core::name::Name;
-use strait_core::platform::{Access, FaultKind, Pid, Segment, Watch as _};
+use strait_core::platform::{Access, FaultKind, Segment};
 
 use crate::companion::{self, Companion};
 use crate::error::{Error, kind};
 use crate::namespace::Namespace;
-use crate::process::ProcessWatch;
 use crate::sys::{self, Made, Mode, View};
 
 /// An opener holds a handle, and so the name, for a moment: so many tries, a millisecond apart, tell it from an owner.
@@ -161,18 +160,9 @@ impl WindowsSegment {
         })))
     }
 
-    /// Whether `pid` runs and may be the process that made this segment.
-    pub(crate) fn may_be_of(&self, pid: Pid) -> bool {
-        match &self.0.companion {
-            Some(companion) if u64::from(companion.creator().pid()) == pid.0 => {
-                companion.creator().is_alive()
-            }
-            // Of another implementation: when it was made is not known.
-            _ => {
-                let watch = ProcessWatch::new(pid);
-                watch.is_alive()
-            }
-        }
+    /// Whether this handle is the one that made it.
+    pub(crate) fn is_creator(&self) -> bool {
+        self.0.is_creator
     }
 
     /// Whether others may write it: all that Strait makes in the session's namespace is the user's own. What another

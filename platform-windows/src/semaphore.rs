@@ -36,15 +36,23 @@ struct Inner {
 }
 
 impl WindowsSemaphore {
-    pub(crate) fn create(name: &Name, access: Access) -> Result<Self, Error> {
+    /// With `locked`, its lock is taken before the semaphore is there.
+    pub(crate) fn create(name: &Name, access: Access, locked: bool) -> Result<Self, Error> {
         let namespace = Namespace::of(name, access)?;
         let path = namespace.path("", name);
+        let lock = OnceLock::new();
+        if locked {
+            let lock_path = namespace.path("~", name);
+            let event =
+                take_lock(&lock_path, namespace).ok_or_else(|| Error::busy("CreateEventW", &lock_path))?;
+            let _ = lock.set(event);
+        }
         let made = sys::create_semaphore(&path, namespace.access())
             .map_err(|error| Error::system("CreateSemaphoreW", &path, error))?;
         Ok(match made {
-            Made::New(handle) => Self::new(namespace, name, handle),
+            Made::New(handle) => Self::new(namespace, name, handle, lock),
             Made::Existing(handle) => {
-                let semaphore = Self::new(namespace, name, handle);
+                let semaphore = Self::new(namespace, name, handle, lock);
                 // Of a writer that still holds the last buffer's: its permits are about that one.
                 semaphore.empty()?;
                 semaphore
@@ -54,12 +62,12 @@ impl WindowsSemaphore {
 
     pub(crate) fn open(name: &Name) -> Result<Self, Error> {
         let (namespace, handle) = find(name, sys::open_semaphore, "OpenSemaphoreW")?;
-        Ok(Self::new(namespace, name, handle))
+        Ok(Self::new(namespace, name, handle, OnceLock::new()))
     }
 
-    fn new(namespace: Namespace, name: &Name, handle: OwnedHandle) -> Self {
+    fn new(namespace: Namespace, name: &Name, handle: OwnedHandle, lock: OnceLock<OwnedHandle>) -> Self {
         let (path, lock_path) = (namespace.path("", name), namespace.path("~", name));
-        Self(Arc::new(Inner { handle, path, lock_path, namespace, lock: OnceLock::new() }))
+        Self(Arc::new(Inner { handle, path, lock_path, namespace, lock }))
     }
 
     /// Takes all permits. A million of them, at a microsecond each, is more than any stream leaves.
@@ -78,6 +86,18 @@ impl WindowsSemaphore {
     fn take_one(&self) -> bool {
         sys::wait(&self.0.handle, 0).unwrap_or(false)
     }
+}
+
+/// The event that is a semaphore's lock, unless somebody else has it.
+fn take_lock(path: &str, namespace: Namespace) -> Option<OwnedHandle> {
+    for attempt in 0..=TRIES {
+        match sys::create_event(path, namespace.access()) {
+            Ok(Made::New(event)) => return Some(event),
+            Ok(Made::Existing(_)) if attempt < TRIES => std::thread::sleep(Duration::from_millis(1)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 impl Signal for WindowsSemaphore {
@@ -148,14 +168,7 @@ impl Signal for WindowsSemaphore {
         if inner.lock.get().is_some() {
             return false;
         }
-        for attempt in 0..=TRIES {
-            match sys::create_event(&inner.lock_path, inner.namespace.access()) {
-                Ok(Made::New(event)) => return inner.lock.set(event).is_ok(),
-                Ok(Made::Existing(_)) if attempt < TRIES => std::thread::sleep(Duration::from_millis(1)),
-                _ => return false,
-            }
-        }
-        false
+        take_lock(&inner.lock_path, inner.namespace).is_some_and(|event| inner.lock.set(event).is_ok())
     }
 
     fn is_locked(&self) -> bool {

@@ -146,7 +146,8 @@ impl Error {
 fn create_kind(error: &CreateError) -> ErrorKind {
     match error {
         CreateError::BadName { .. } | CreateError::BadCapacity { .. } => ErrorKind::Usage,
-        CreateError::ReaderAlreadyConnected { .. } => ErrorKind::Disconnected,
+        CreateError::ReaderAlreadyConnected { .. } | CreateError::Undecided { .. } => ErrorKind::Disconnected,
+        CreateError::NameTaken { .. } => ErrorKind::Peer,
         CreateError::Os { .. } => ErrorKind::System,
     }
 }
@@ -158,7 +159,8 @@ fn connect_kind(error: &ConnectError) -> ErrorKind {
         | ConnectError::NotReady { .. }
         | ConnectError::Unsettled { .. }
         | ConnectError::WriterAlreadyConnected { .. }
-        | ConnectError::ReaderDead { .. } => ErrorKind::Disconnected,
+        | ConnectError::ReaderDead { .. }
+        | ConnectError::ReaderUnknown { .. } => ErrorKind::Disconnected,
         ConnectError::NotAZeroBuffer { .. } => ErrorKind::Peer,
         ConnectError::Os { .. } => ErrorKind::System,
     }
@@ -169,7 +171,9 @@ fn send_kind(error: &SendError) -> ErrorKind {
         SendError::BufferFull { .. } => ErrorKind::Flow,
         SendError::ReaderDead { .. } | SendError::Replaced { .. } => ErrorKind::Disconnected,
         SendError::Corrupt { .. } | SendError::Truncated { .. } => ErrorKind::Peer,
-        SendError::FrameTooLarge { .. } | SendError::EmptyFrame { .. } => ErrorKind::Usage,
+        SendError::FrameTooLarge { .. } | SendError::EmptyFrame { .. } | SendError::Forked { .. } => {
+            ErrorKind::Usage
+        }
         SendError::Os { .. } | SendError::Thread { .. } => ErrorKind::System,
     }
 }
@@ -177,11 +181,15 @@ fn send_kind(error: &SendError) -> ErrorKind {
 fn recv_kind(error: &RecvError) -> ErrorKind {
     match error {
         RecvError::Empty | RecvError::Timeout { .. } | RecvError::EndOfStream => ErrorKind::Flow,
-        RecvError::WriterDead { .. } => ErrorKind::Disconnected,
+        RecvError::WriterDead { .. } | RecvError::Removed { .. } | RecvError::Replaced { .. } => {
+            ErrorKind::Disconnected
+        }
         RecvError::SequenceGap { .. } | RecvError::Corrupt { .. } | RecvError::Truncated { .. } => {
             ErrorKind::Peer
         }
-        RecvError::FrameTooLarge { .. } | RecvError::TooManyHeld { .. } => ErrorKind::Usage,
+        RecvError::FrameTooLarge { .. } | RecvError::TooManyHeld { .. } | RecvError::Forked { .. } => {
+            ErrorKind::Usage
+        }
         RecvError::Os { .. } | RecvError::Thread { .. } => ErrorKind::System,
     }
 }
@@ -200,7 +208,11 @@ impl From<Error> for io::Error {
             Error::Recv(RecvError::EndOfStream) => io::ErrorKind::UnexpectedEof,
             Error::Send(SendError::BufferFull { .. }) => io::ErrorKind::TimedOut,
             Error::Connect(ConnectError::BufferNotFound { .. }) => io::ErrorKind::NotFound,
-            Error::Create(CreateError::ReaderAlreadyConnected { .. })
+            Error::Create(
+                CreateError::ReaderAlreadyConnected { .. }
+                | CreateError::Undecided { .. }
+                | CreateError::NameTaken { .. },
+            )
             | Error::Connect(ConnectError::WriterAlreadyConnected { .. }) => io::ErrorKind::AddrInUse,
             _ => match error.kind() {
                 ErrorKind::Disconnected => io::ErrorKind::BrokenPipe,

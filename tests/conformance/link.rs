@@ -6,7 +6,7 @@ use std::time::Duration;
 use strait_core::hqq::{Creation, Expected, Geometry, Link, Profile, Role, Side};
 use strait_core::name::Name;
 use strait_core::platform::{
-    Access, Clock as _, Fate, FaultKind, Identity, Liveness as _, Pid, Platform, Segment as _,
+    Access, Clock as _, Fate, FaultKind, Identity, Liveness as _, PLACES, Pid, Platform, Segment as _,
 };
 
 use crate::scene::{Scene, is_not_found, kind};
@@ -101,6 +101,59 @@ pub(crate) fn a_process_is_itself_and_nobody_born_at_another_time<S: System>() {
     for nobody in [0, u64::MAX, 1 << 63] {
         assert_eq!(scene.platform.fate(Identity { pid: Pid(nobody), ..this }), Fate::Gone, "{nobody}");
     }
+}
+
+/// Where a system has no locks of places, it says so, and gives none.
+pub(crate) fn the_lock_of_a_place_is_seen_through_every_handle_and_taken_once<S: System>() {
+    let scene = Scene::<S>::new();
+    let name = scene.name("places");
+    let owner = scene.platform.create_segment(&name, 4096, Access::default()).expect("created");
+    let (clone, opened) = (owner.clone(), scene.system.second().open_segment(&name).expect("it exists"));
+    let again = scene.system.second().reopen_segment(&opened, &name).expect("it exists");
+    let has_places = owner.is_place_locked(0).is_some();
+    for place in [0, 1, PLACES - 1] {
+        let locked = |place| [&owner, &clone, &opened, &again].map(|handle| handle.is_place_locked(place));
+        assert_eq!(owner.lock_place(place), has_places);
+        assert_eq!(locked(place), [has_places.then_some(true); 4]);
+        for other in [&owner, &clone, &opened, &again] {
+            assert!(!other.lock_place(place), "it is taken");
+        }
+        // Only through the handle that took it.
+        opened.unlock_place(place);
+        assert_eq!(locked(place), [has_places.then_some(true); 4]);
+        clone.unlock_place(place);
+        assert_eq!(locked(place), [has_places.then_some(false); 4]);
+        assert_eq!(opened.lock_place(place), has_places);
+        opened.unlock_place(place);
+    }
+    assert!(!owner.lock_place(PLACES) && !owner.lock_place(usize::MAX), "there are no such places");
+    assert!(opened.lock_place(7) == has_places && opened.lock_place(8) == has_places);
+    assert!(owner.lock(), "the object's one lock is another");
+    drop(opened);
+    assert_eq!([7, 8].map(|place| owner.is_place_locked(place)), [has_places.then_some(false); 2]);
+    drop((owner, clone, again));
+    scene.platform.remove_segment(&name).expect("removed");
+}
+
+pub(crate) fn a_name_is_taken_from_its_own_object_alone<S: System>() {
+    let scene = Scene::<S>::new();
+    let name = scene.name("own");
+    let old = scene.platform.create_segment(&name, 4096, Access::default()).expect("created");
+    scene.platform.remove_segment(&name).expect("removed");
+    let new = scene.platform.create_segment(&name, 4096, Access::default()).expect("created");
+    let _ = scene.platform.remove_this_segment(&name, &old).expect("no error");
+    assert!(new.is_linked() && scene.platform.open_segment(&name).is_ok(), "it is another's by now");
+    assert!(scene.platform.remove_this_segment(&name, &new).expect("no error"));
+    assert!(!new.is_linked());
+    drop((old, new));
+    assert!(is_not_found(&scene.platform.open_segment(&name)));
+}
+
+pub(crate) fn a_process_keeps_its_generation<S: System>() {
+    let scene = Scene::<S>::new();
+    let own = scene.platform.generation();
+    assert_eq!(thread::scope(|scope| scope.spawn(|| scene.platform.generation()).join().ok()), Some(own));
+    assert_eq!(scene.platform.generation(), own);
 }
 
 pub(crate) fn pages_are_powers_of_two<S: System>() {

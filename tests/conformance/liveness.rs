@@ -1,6 +1,6 @@
 //! Who runs: this process, others, killed ones, and numbers that no process has.
 
-use strait_core::platform::{Access, Liveness as _, Pid, Platform as _, Watch as _};
+use strait_core::platform::{Liveness as _, Pid, Watch as _};
 
 use crate::scene::{Scene, wait_until};
 use crate::system::{Process as _, System};
@@ -69,26 +69,4 @@ pub(crate) fn one_process_dies_and_another_lives<S: System>() {
     one.reap();
     assert!(living.is_alive() && scene.platform.watch(two.pid()).is_alive());
     assert!(scene.platform.watch(scene.platform.this()).is_alive());
-}
-
-pub(crate) fn a_segment_may_belong_to_a_running_process_only<S: System>() {
-    let scene = Scene::<S>::new();
-    let name = scene.name("owner");
-    let mut process = scene.system.spawn();
-    let segment = scene.platform.create_segment(&name, 4096, Access::default()).expect("created");
-    let opened = scene.platform.open_segment(&name).expect("opened");
-    for segment in [&segment, &opened] {
-        assert!(scene.platform.may_own(segment, scene.platform.this()));
-        assert!(scene.platform.may_own(segment, process.pid()), "it ran by then");
-        assert!(!scene.platform.may_own(segment, Pid(0)));
-        assert!(!scene.platform.may_own(segment, Pid(u64::MAX)));
-    }
-    let watch = scene.platform.watch(process.pid());
-    process.kill();
-    wait_until(|| !watch.is_alive());
-    for segment in [&segment, &opened] {
-        assert!(!scene.platform.may_own(segment, process.pid()), "it is dead");
-    }
-    process.reap();
-    scene.platform.remove_segment(&name).expect("removed");
 }

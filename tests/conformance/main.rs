@@ -63,8 +63,7 @@ macro_rules! conformance {
                 a_number_that_no_process_has_is_neither_alive_nor_seen,
                 another_process_is_alive_until_it_is_killed,
                 a_watch_of_a_dead_process_stays_dead,
-                one_process_dies_and_another_lives,
-                a_segment_may_belong_to_a_running_process_only;
+                one_process_dies_and_another_lives;
             clock:
                 now_never_goes_backwards,
                 now_and_the_stamp_advance,
@@ -75,6 +74,9 @@ macro_rules! conformance {
                 a_sleeper_wakes_when_its_word_changes,
                 nobody_sleeps_at_a_word_that_has_changed_nor_past_its_instant,
                 a_process_is_itself_and_nobody_born_at_another_time,
+                the_lock_of_a_place_is_seen_through_every_handle_and_taken_once,
+                a_name_is_taken_from_its_own_object_alone,
+                a_process_keeps_its_generation,
                 pages_are_powers_of_two,
                 messages_go_both_ways_and_the_last_one_out_removes_the_name,
                 two_threads_wait_for_each_other_over_a_link;

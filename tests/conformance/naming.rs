@@ -23,7 +23,7 @@ fn serves<S: System>(scene: &Scene<S>, name: &Name) {
     drop((segment, opened));
     assert!(is_not_found(&second.open_segment(name)), "{name}");
 
-    let signal = platform.create_signal(name, access);
+    let signal = platform.create_signal(name, access, false);
     let signal = signal.unwrap_or_else(|error| panic!("signal {name}: {error}"));
     signal.post().expect("posted");
     let opened = second.open_signal(name).unwrap_or_else(|error| panic!("signal {name}: {error}"));
@@ -70,8 +70,8 @@ pub(crate) fn the_objects_of_a_buffer_stand_beside_each_other<S: System>() {
             match object {
                 'l' => lock = Some(scene.platform.lock(&name, access).expect("free")),
                 's' => segment = Some(scene.platform.create_segment(&name, 64, access).expect("free")),
-                'w' => data = Some(scene.platform.create_signal(&signals[0], access).expect("free")),
-                _ => space = Some(scene.platform.create_signal(&signals[1], access).expect("free")),
+                'w' => data = Some(scene.platform.create_signal(&signals[0], access, false).expect("free")),
+                _ => space = Some(scene.platform.create_signal(&signals[1], access, false).expect("free")),
             }
         }
         let (data, space) = (data.expect("created"), space.expect("created"));
@@ -93,7 +93,7 @@ pub(crate) fn names_that_differ_by_one_character_are_different<S: System>() {
     let access = Access::default();
     let lock = scene.platform.lock(&first, access).expect("free");
     let segment = scene.platform.create_segment(&first, 64, access).expect("free");
-    let signal = scene.platform.create_signal(&ring, access).expect("free");
+    let signal = scene.platform.create_signal(&ring, access, false).expect("free");
     for end in ["xx", "y", "x.", "x-", "_x", "x.x", "x.lock"] {
         let other = |name: &Name| {
             let start = name.as_str().strip_suffix('x').expect("ends so");

@@ -17,7 +17,7 @@ use crate::system::System;
 type SignalOf<S> = <<S as System>::Platform as strait_core::platform::Platform>::Signal;
 
 fn create<S: System>(scene: &Scene<S>, name: &Name) -> SignalOf<S> {
-    scene.platform.create_signal(name, Access::default()).expect("the name is free")
+    scene.platform.create_signal(name, Access::default(), false).expect("the name is free")
 }
 
 /// Opens it as a second process does.
@@ -300,7 +300,7 @@ pub(crate) fn a_name_in_use_is_refused_or_emptied<S: System>() {
     let name = scene.name("in-use");
     let owner = create(&scene, &name);
     post(&owner, 5);
-    let second = scene.platform.create_signal(&name, Access::default());
+    let second = scene.platform.create_signal(&name, Access::default(), false);
     match second {
         Err(error) => {
             assert_eq!(error.kind(), FaultKind::AlreadyExists);

@@ -13,6 +13,7 @@
 //! | `receive` | receives a response, checks and releases it | number, length, shared or copied |
 //! | `hold`, `release` | the steps of a response | as `receive` |
 //! | `close` | closes the client | |
+//! | `child COMMAND` | forks: the child carries out COMMAND on its copies and drops them; Linux only | the child's |
 //! | `exit` | ends | none |
 //!
 //! Waits end by what the other side does.
@@ -110,6 +111,12 @@ impl Ends {
                 self.client = None;
                 Ok(String::new())
             }
+            #[cfg(target_os = "linux")]
+            ["child", command @ ..] => strait_tests::forked::answer_of_child(|| {
+                let answer = self.step(command, input);
+                *self = Self { outcomes: None, server: None, client: None };
+                answer
+            }),
             _ => Err(format!("unknown command {words:?}")),
         }
     }

@@ -115,6 +115,13 @@ impl Peer {
         self.answers.iter().map_while(Result::ok).collect()
     }
 
+    /// Kills and reaps it as [`kill`](Self::kill) does, and keeps its pipes: what it has forked goes on. Returns its number.
+    pub fn kill_alone(&mut self) -> u64 {
+        self.child.kill().expect("the peer can be killed");
+        self.child.wait().expect("the peer can be reaped");
+        self.pid()
+    }
+
     /// Gives a command by which it ends, however that is; returns its number.
     pub fn end_by(mut self, command: &str) -> u64 {
         self.tell(command);

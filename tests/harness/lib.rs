@@ -1,9 +1,12 @@
 //! What tests of several processes need: children brought to an exact step, names of their own, the raw objects.
-#![forbid(unsafe_code)]
+// `forked` has some: there is no safe fork.
+#![deny(unsafe_code)]
 
 pub mod blocked;
 pub mod child;
 pub mod duplex;
+#[cfg(target_os = "linux")]
+pub mod forked;
 pub mod message;
 // Files in /dev/shm. Elsewhere a buffer's objects are no files, and no test can lay hands on them.
 #[cfg(target_os = "linux")]

@@ -18,6 +18,9 @@
 //! | `batches N` | the same in batches, the last one to its end | |
 //! | `begin COMMAND` | says that it starts, then carries out the command | begun, then the command's |
 //! | `step COMMAND` | stops itself before and after what the command does; Linux only | the command's |
+//! | `fork drop` · `fork use` | in a child that it forks, drops copies of both halves, or tries to use them; Linux only | |
+//! | `fork idle` | forks a child that does nothing until it is killed; Linux only | its number |
+//! | `become cat` | becomes another program, which ends with its input; Linux only | none |
 //! | `close` | closes both halves | |
 //! | `exit` | ends | none |
 //!
@@ -133,6 +136,14 @@ impl Ends {
                 self.step(command)
             }
             ["step", command @ ..] => self.stepped(command),
+            #[cfg(target_os = "linux")]
+            ["fork", what] => self.fork(what),
+            #[cfg(target_os = "linux")]
+            ["become", program] => {
+                use std::os::unix::process::CommandExt as _;
+                say(&Ok("begun".to_owned()));
+                Err(describe(std::process::Command::new(program).exec()))
+            }
             ["close"] => {
                 self.halves = None;
                 Ok(String::new())
@@ -187,6 +198,38 @@ impl Ends {
         let side = link.side().to_string();
         self.halves = Some(link.split());
         Ok(side)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn fork(&mut self, what: &str) -> Answer {
+        use strait::hqq::SendError;
+        use strait_tests::forked::{idle_child, in_child};
+        if what == "idle" {
+            return idle_child().map(|child| child.to_string()).map_err(describe);
+        }
+        let code = in_child(|| match what {
+            "drop" => {
+                self.halves = None;
+                0
+            }
+            "use" => {
+                let Some((sender, receiver)) = &mut self.halves else { return 1 };
+                let sent = [sender.send(b"x"), sender.clone().send(b"x"), sender.reserve().map(|_| ())];
+                if !sent.iter().all(|sent| matches!(sent, Err(SendError::Forked { .. }))) {
+                    return 2;
+                }
+                let received = [receiver.recv().map(|_| ()), receiver.clone().recv().map(|_| ())];
+                if !received.iter().all(|received| matches!(received, Err(RecvError::Forked { .. }))) {
+                    return 3;
+                }
+                0
+            }
+            _ => 4,
+        });
+        match code.map_err(describe)? {
+            0 => Ok(String::new()),
+            code => Err(format!("the child ended with {code}")),
+        }
     }
 
     fn sender(&mut self) -> Result<&mut Sender, String> {

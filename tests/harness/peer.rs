@@ -16,6 +16,9 @@
 //! | `unwind` | a panic unwinds over the writer, and is caught | |
 //! | `panic` | a panic ends the process while another thread has the writer | none |
 //! | `leave` · `fault` | calls `exit` or `abort` with the writer in hand | none |
+//! | `child COMMAND` | forks: the child carries out COMMAND on its copies and drops them; Linux only | the child's |
+//! | `keep` | forks a child that keeps its copies until the test is gone; Linux only | its number |
+//! | `exec` | becomes a new program, this one, which answers; Linux only | |
 //! | `list TEXT` | names in `/dev/shm` that contain TEXT; elsewhere, of buffers | names |
 //! | `begin COMMAND` | says that it starts, then carries out the command | begun, then the command's |
 //! | `exit` | ends | none |
@@ -35,6 +38,9 @@ use strait_tests::pattern::{self, Numbers};
 type Answer = Result<String, String>;
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).is_some() {
+        say(Ok("again".to_owned()));
+    }
     let mut ends = Ends { reader: None, writer: None };
     let input = std::io::stdin();
     while let Some(line) = next_line(&input) {
@@ -134,6 +140,22 @@ impl Ends {
                     std::thread::park();
                 });
                 panic!("as the test asked");
+            }
+            #[cfg(target_os = "linux")]
+            ["child", command @ ..] => strait_tests::forked::answer_of_child(|| {
+                let answer = self.step(command, input);
+                *self = Self { reader: None, writer: None };
+                answer
+            }),
+            #[cfg(target_os = "linux")]
+            ["keep"] => strait_tests::forked::keeping_child()
+                .map(|pid| pid.to_string())
+                .map_err(|error| error.to_string()),
+            #[cfg(target_os = "linux")]
+            ["exec"] => {
+                use std::os::unix::process::CommandExt as _;
+                let program = std::env::current_exe().map_err(|error| error.to_string())?;
+                Err(std::process::Command::new(program).arg("again").exec().to_string())
             }
             ["leave"] => std::process::exit(0),
             ["fault"] => std::process::abort(),

@@ -10,6 +10,9 @@ mod awaited;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod instructions;
 mod many;
+// There is neither `fork` nor `execve` elsewhere.
+#[cfg(target_os = "linux")]
+mod processes;
 mod receiver_steps;
 mod roles;
 mod sender_steps;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use clap::{Args, ValueEnum};
-use strait::hqq::{LinkBuilder, Profile};
+use strait::hqq::{LinkBuilder, Profile, Side};
 
 use crate::args;
 use crate::report;
@@ -79,6 +79,24 @@ pub(super) enum Role {
     Secondary,
 }
 
+/// A side that is named for sure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SideName {
+    /// Sends through ring 0, receives through ring 1
+    Primary,
+    /// Sends through ring 1, receives through ring 0
+    Secondary,
+}
+
+impl From<SideName> for Side {
+    fn from(name: SideName) -> Self {
+        match name {
+            SideName::Primary => Self::Primary,
+            SideName::Secondary => Self::Secondary,
+        }
+    }
+}
+
 /// Options of what makes a link.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Making {
@@ -91,8 +109,8 @@ pub(super) struct Making {
     #[arg(long, value_name = "GID")]
     pub(super) group: Option<u32>,
 
-    /// Says that programs of other implementations will open the link: waits then look once a millisecond at least, what
-    /// dead processes held is not recovered by itself, and `recv` does not see that the senders have gone
+    /// Says that programs of other implementations will open the link: waits then look once a millisecond at least, slots
+    /// that dead processes held are not recovered but by `recover`, and `recv` does not see that the senders have gone
     #[arg(long)]
     pub(super) foreign_peers: bool,
 }

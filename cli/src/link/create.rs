@@ -84,42 +84,40 @@ pub(crate) fn run(args: &CreateArgs) -> Result<(), Failure> {
     while !interrupt.is_set() {
         interrupt.sleep(SLICE);
     }
-    // Whoever is still there keeps the memory, not the name.
-    Link::remove(&args.name).map_err(endpoint::failure)
+    // Whoever is still there keeps the memory, not the name, which may be another link's by now.
+    link.unlink().map(|_| ()).map_err(endpoint::failure)
 }
 
 /// Options of `strait link rm`.
 #[derive(Debug, Args)]
 pub(crate) struct RmArgs {
-    /// Name of the link
+    /// Name of the link. What is no link is never removed
     name: String,
 
-    /// Removes it even if processes use it, and whatever it is
+    /// Removes it even if processes use it, or may
     #[arg(long)]
     force: bool,
 }
 
 /// Runs `strait link rm`.
 pub(crate) fn remove(args: &RmArgs) -> Result<(), Failure> {
-    let found = match inspect(&args.name) {
-        Ok(info) => Ok(info),
-        Err(OpenError::NotFound { name }) => {
-            return Err(Failure::connect(format_args!("link {name:?} not found")));
+    let removed = if args.force { Link::remove(&args.name) } else { Link::remove_unused(&args.name) };
+    match removed {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::connect(format_args!("link {:?} not found", args.name))),
+        Err(error @ OpenError::BadName { .. }) => Err(Failure::usage(error)),
+        Err(OpenError::AlreadyExists { name, standing }) => {
+            let user = inspect(&name).ok().and_then(|info| {
+                info.participants.iter().find(|one| one.alive != Some(false)).map(|one| one.pid)
+            });
+            Err(Failure::connect(match user {
+                Some(pid) => format!("process {pid} uses link {name:?}; --force removes it all the same"),
+                None => format!("link {name:?}: {standing}; --force removes it all the same"),
+            }))
         }
-        Err(error @ OpenError::BadName { .. }) => return Err(Failure::usage(error)),
-        Err(error) => Err(error),
-    };
-    match found {
-        _ if args.force => {}
-        Err(error) => return Err(Failure::connect(format_args!("{error}; --force removes it"))),
-        Ok(info) => {
-            if let Some(one) = info.participants.iter().find(|one| one.alive != Some(false)) {
-                return Err(Failure::connect(format_args!(
-                    "process {} uses link {:?}; --force removes it all the same",
-                    one.pid, args.name
-                )));
-            }
+        Err(error @ OpenError::Attach { .. }) => {
+            Err(Failure::connect(format_args!("{error}; --force removes it")))
         }
+        Err(error) => Err(Failure::connect(error)),
     }
-    Link::remove(&args.name).map_err(Failure::connect)
 }

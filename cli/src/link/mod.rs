@@ -13,9 +13,11 @@ mod endpoint;
 mod inlet;
 mod inspect;
 mod intake;
+pub(crate) mod leftovers;
 mod messages;
 mod outlet;
 mod peers;
+mod recover;
 mod recv;
 mod send;
 mod serve;
@@ -58,6 +60,9 @@ enum Verb {
     /// Shows what a link holds and who takes part, without joining it
     #[command(after_help = exit::LINK_HELP)]
     Inspect(inspect::InspectArgs),
+    /// Gives back what processes of other implementations held that have all ended
+    #[command(after_help = exit::LINK_HELP)]
+    Recover(recover::RecoverArgs),
     /// Measures a link between two processes on this machine
     #[command(after_help = exit::LINK_HELP)]
     Bench(bench::BenchArgs),
@@ -77,6 +82,7 @@ pub(crate) fn run(args: LinkArgs) -> Result<(), Failure> {
         Verb::Call(args) => call::run(&args),
         Verb::Serve(args) => serve::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
+        Verb::Recover(args) => recover::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::BenchPeer(args) => bench_peer::run(&args),
     }

@@ -13,6 +13,8 @@ mod files;
 // A link whose processes have ended is there only where a segment is a file.
 #[cfg(target_os = "linux")]
 mod kept;
+#[cfg(target_os = "linux")]
+mod leftovers;
 mod link_name;
 mod look;
 mod refused;

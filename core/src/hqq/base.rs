@@ -3,14 +3,15 @@
 use core::time::Duration;
 
 use super::error::OpenError;
-use super::extension::{PARTICIPANTS, ParticipantEntry, Sleep, Waits, bell_offset, journals_offset};
+use super::extension::{Member, PARTICIPANTS, ParticipantEntry, Sleep, Waits, bell_offset, journals_offset};
 use super::layout::Side;
 use super::numbers::{ErrorCode, Profile};
 use super::packet::{Operation, Packet};
+use super::presence::{Seen, everybody};
 use super::recovery::{Journals, recover};
 use super::regions::Regions;
 use crate::name::Name;
-use crate::platform::{Fate, Identity, Platform, Segment as _};
+use crate::platform::{Pid, Platform, Segment as _};
 use crate::shm::Table;
 use crate::sync::SharedU64;
 use crate::time::Instant;
@@ -56,6 +57,8 @@ pub(super) struct Base<P: Platform> {
     /// Its journals there, for ring 0 and ring 1.
     journals: Option<[Table<P::Segment, SharedU64>; 2]>,
     recovered: Recovered,
+    /// The process that opened it: its number, and its generation.
+    owner: (Pid, u64),
 }
 
 /// The lock of a link's membership; the system takes it back when its holder ends.
@@ -92,6 +95,7 @@ impl<P: Platform> Base<P> {
         side: Side,
     ) -> Self {
         Self {
+            owner: (platform.this(), platform.generation()),
             platform,
             name,
             segment,
@@ -106,6 +110,7 @@ impl<P: Platform> Base<P> {
     /// Another handle, which has no place yet.
     pub(super) fn another(&self) -> Self {
         Self {
+            owner: self.owner,
             platform: self.platform.clone(),
             name: self.name.clone(),
             segment: self.segment.clone(),
@@ -115,6 +120,14 @@ impl<P: Platform> Base<P> {
             journals: None,
             recovered: Recovered::default(),
         }
+    }
+
+    /// The process that opened it, if that is not this one. A forked child has a copy of the handle, and its memory and
+    /// locks, that are the parent's: it takes nothing by it and gives nothing back.
+    #[inline]
+    pub(super) fn forked(&self) -> Option<Pid> {
+        let (owner, generation) = self.owner;
+        (self.platform.generation() != generation).then_some(owner)
     }
 
     /// Whether there is a table to have a place in.
@@ -142,13 +155,16 @@ impl<P: Platform> Base<P> {
     /// Takes a place, under the lock.
     pub(super) fn sit(&mut self, _lock: &Membership<P::Segment>) -> Result<(), OpenError<P::Error>> {
         let Some(participants) = &self.regions.participants else { return Ok(()) };
-        let free = (0..PARTICIPANTS).find(|index| participants.at(*index).is_free());
-        let Some(index) = free else {
+        let is_free = |place: &usize| participants.at(*place).is_free();
+        // A child that a dead one has forked may keep the lock of a place that is free: another one is better then.
+        let guarded = (0..PARTICIPANTS).filter(is_free).find(|place| self.segment.lock_place(*place));
+        let Some(place) = guarded.or_else(|| (0..PARTICIPANTS).find(is_free)) else {
             return Err(OpenError::TooManyHandles { limit: PARTICIPANTS });
         };
         let serial = self.regions.extension.as_ref().map_or(0, |extension| extension.at(0).next_serial());
-        participants.at(index).join(self.platform.identity(), self.side, serial);
-        self.sit_at(index);
+        let (identity, side) = (self.platform.identity(), self.side);
+        participants.at(place).join(Member { identity, side, serial, guarded: guarded.is_some() });
+        self.sit_at(place);
         Ok(())
     }
 
@@ -157,6 +173,7 @@ impl<P: Platform> Base<P> {
         if !self.is_unseated() {
             return Ok(());
         }
+        self.check_owner()?;
         let membership = lock(&self.platform, &self.segment, &self.name)?;
         match self.sit(&membership) {
             Err(OpenError::TooManyHandles { .. }) => {
@@ -165,6 +182,10 @@ impl<P: Platform> Base<P> {
             }
             other => other,
         }
+    }
+
+    pub(super) fn check_owner(&self) -> Result<(), OpenError<P::Error>> {
+        self.forked().map_or(Ok(()), |owner| Err(OpenError::Forked { owner }))
     }
 
     /// Where it writes what it is about to take in a ring.
@@ -197,11 +218,11 @@ impl<P: Platform> Base<P> {
 
     /// Gives back what dead participants held, if their fate is known. `false` if some of it has to wait.
     pub(super) fn recover(&mut self) -> bool {
-        if !self.has_table() || self.has_strangers() {
+        if !self.has_table() || self.has_strangers() || self.forked().is_some() {
             return true;
         }
         // Nothing is locked as long as everybody lives.
-        if !self.anybody_is_gone() {
+        if !self.everybody().any(|seen| seen.is_gone()) {
             return true;
         }
         match lock(&self.platform, &self.segment, &self.name) {
@@ -213,7 +234,13 @@ impl<P: Platform> Base<P> {
     /// The same for links whose other participants are not Strait, or not all: the caller vouches that every process of
     /// `side` has ended, and that no new one has come.
     pub(super) fn recover_side(&mut self, side: Side) -> Result<Recovered, OpenError<P::Error>> {
+        self.check_owner()?;
         let membership = lock(&self.platform, &self.segment, &self.name)?;
+        // What of the vouching can be checked.
+        let handles = self.living(side);
+        if handles > 0 {
+            return Err(OpenError::SideInUse { side, handles });
+        }
         let seats = SideIsGone { side };
         self.give_back(&seats);
         self.release_entries(|_, member| member == side);
@@ -221,39 +248,25 @@ impl<P: Platform> Base<P> {
         Ok(self.take_recovered())
     }
 
-    fn anybody_is_gone(&self) -> bool {
-        let Some(participants) = &self.regions.participants else { return false };
-        // Handles of one process stand together as a rule: its fate is asked for once.
-        let mut last: Option<(Identity, Fate)> = None;
-        (0..PARTICIPANTS).filter_map(|index| participants.at(index).member()).any(|(identity, _)| {
-            let fate = match last {
-                Some((known, fate)) if known == identity => fate,
-                _ => self.platform.fate(identity),
-            };
-            last = Some((identity, fate));
-            fate == Fate::Gone
-        })
+    /// Everybody in the table, and whether he is here.
+    fn everybody(&self) -> impl Iterator<Item = Seen> {
+        let participants = self.regions.participants.iter();
+        participants.flat_map(|participants| everybody(participants, &self.segment, &self.platform))
     }
 
     pub(super) fn recover_locked(&mut self, _lock: &Membership<P::Segment>) -> bool {
-        if self.has_strangers() {
-            return true;
-        }
         let Some(participants) = &self.regions.participants else { return true };
         let mut seats = Seats { participants: participants.clone(), gone: [false; PARTICIPANTS] };
-        let mut any = false;
-        for (index, gone) in seats.gone.iter_mut().enumerate() {
-            let member = seats.participants.at(index).member();
-            *gone = member.is_some_and(|(identity, _)| self.platform.fate(identity) == Fate::Gone);
-            any |= *gone;
-        }
-        if !any {
+        let gone = self.everybody().filter(Seen::is_gone);
+        gone.for_each(|seen| seats.set_gone(seen.place));
+        if !seats.gone.contains(&true) {
             return true;
         }
-        let settled = self.give_back(&seats);
+        // Where strangers take part, what a journal covers may be theirs, and they have none that would say so.
+        let settled = self.has_strangers() || self.give_back(&seats);
         // What is unclear needs the journals of the dead until it is settled.
         if settled {
-            self.release_entries(|index, _| seats.gone.get(index).copied().unwrap_or(false));
+            self.release_entries(|place, _| seats.is_gone(place));
         }
         settled
     }
@@ -262,9 +275,7 @@ impl<P: Platform> Base<P> {
         let Some(participants) = &self.regions.participants else { return };
         for index in 0..PARTICIPANTS {
             let entry = participants.at(index);
-            if let Some((_, side)) = entry.member()
-                && is_gone(index, side)
-            {
+            if entry.member().is_some_and(|member| is_gone(index, member.side)) {
                 entry.leave();
                 self.recovered.handles += 1;
             }
@@ -307,39 +318,27 @@ impl<P: Platform> Base<P> {
         AtBell { base: self, lane, waits, until: Instant::from_nanos(0) }
     }
 
-    /// Whether anybody takes part who lives, or may.
+    /// Whether anybody takes part who is here, or may be.
     pub(super) fn has_company(&self) -> bool {
-        let Some(participants) = &self.regions.participants else { return true };
-        (0..PARTICIPANTS).any(|index| {
-            let member = participants.at(index).member();
-            member.is_some_and(|(identity, _)| self.platform.fate(identity) != Fate::Gone)
-        })
+        !self.has_table() || self.everybody().any(|seen| !seen.is_gone())
     }
 
-    /// Living members of a side, one for each handle.
-    pub(super) fn members(&self, side: Side) -> impl Iterator<Item = Identity> {
-        let participants = self.regions.participants.as_ref();
-        let members = (0..PARTICIPANTS).filter_map(move |index| participants?.at(index).member());
-        members
-            .filter(move |(identity, at)| *at == side && self.platform.fate(*identity) != Fate::Gone)
-            .map(|(identity, _)| identity)
+    /// Members of a side who are here, or may be, one for each handle.
+    pub(super) fn members(&self, side: Side) -> impl Iterator<Item = Seen> {
+        self.everybody().filter(move |seen| seen.member.side == side && !seen.is_gone())
     }
 
     /// The number that this handle was given when it took its place.
     pub(super) fn serial(&self) -> Option<u64> {
-        Some(self.regions.participants.as_ref()?.at(self.entry?).serial())
+        Some(self.regions.participants.as_ref()?.at(self.entry?).member()?.serial)
     }
 
-    /// Whether the handle of that number is on a side, and lives, or may.
+    /// Whether the handle of that number is on a side, and here, or may be.
     pub(super) fn has_member(&self, side: Side, serial: u64) -> bool {
-        let Some(participants) = &self.regions.participants else { return false };
-        (0..PARTICIPANTS).map(|index| participants.at(index)).any(|entry| {
-            let member = entry.member().filter(|(_, at)| *at == side && entry.serial() == serial);
-            member.is_some_and(|(identity, _)| self.platform.fate(identity) != Fate::Gone)
-        })
+        self.members(side).any(|seen| seen.member.serial == serial)
     }
 
-    /// How many handles of a side live, or may.
+    /// How many handles of a side are here, or may be.
     pub(super) fn living(&self, side: Side) -> usize {
         self.members(side).count()
     }
@@ -348,21 +347,25 @@ impl<P: Platform> Base<P> {
 /// Gives the place up; the last one out removes the name, unless it is to be kept.
 impl<P: Platform> Drop for Base<P> {
     fn drop(&mut self) {
-        let (Some(index), Some(participants)) = (self.entry, &self.regions.participants) else { return };
-        let Some(extension) = &self.regions.extension else { return };
+        let (Some(place), Some(participants)) = (self.entry, &self.regions.participants) else { return };
+        let Some(extension) = self.regions.extension.as_ref().filter(|_| self.forked().is_none()) else {
+            return;
+        };
         if self.segment.backed_len() < self.regions.geometry.plan().extended_len {
+            self.segment.unlock_place(place);
             return;
         }
-        // First: of two who leave at the same time, the second sees that nobody is left.
-        participants.at(index).leave();
+        // First: of two who leave at the same time, the second sees that nobody is left. The entry before the lock: who finds
+        // one that is taken and not locked takes its owner for dead.
+        participants.at(place).leave();
+        self.segment.unlock_place(place);
         if extension.at(0).is_kept() || self.has_company() {
             return;
         }
         if let Ok(_membership) = lock(&self.platform, &self.segment, &self.name)
             && !self.has_company()
-            && self.segment.is_linked()
         {
-            let _ = self.platform.remove_segment(&self.name);
+            let _ = self.platform.remove_this_segment(&self.name, &self.segment);
         }
     }
 }
@@ -384,10 +387,21 @@ struct Seats<S> {
 }
 
 impl<S: crate::platform::Segment> Seats<S> {
+    fn set_gone(&mut self, place: usize) {
+        if let Some(gone) = self.gone.get_mut(place) {
+            *gone = true;
+        }
+    }
+
+    fn is_gone(&self, place: usize) -> bool {
+        self.gone.get(place).copied().unwrap_or(false)
+    }
+
     fn any(&self, gone: bool, side: Side, lane: usize, position: u64) -> bool {
         self.gone.iter().enumerate().filter(|(_, is_gone)| **is_gone == gone).any(|(index, _)| {
             let participant = self.participants.at(index);
-            participant.member().is_some_and(|(_, at)| at == side) && participant.may_hold(lane, position)
+            participant.member().is_some_and(|member| member.side == side)
+                && participant.may_hold(lane, position)
         })
     }
 }

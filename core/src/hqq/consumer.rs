@@ -5,6 +5,7 @@ use super::error::RecvError;
 use super::extension::{PARTICIPANTS, Waits};
 use super::incoming::{Meaning, Slot, Slots, interpret};
 use super::lane::Lane;
+use super::lent::Lent;
 use super::numbers::ErrorCode;
 use super::packet::{Operation, Packet};
 use super::port::sealed::Port;
@@ -12,7 +13,7 @@ use super::producer::Counts;
 use super::wait::{Patience, Sleeper, Waited, wait};
 use crate::backoff::Backoff;
 use crate::mpmc::{ConsumerTurn, ProducerTurn, TurnError};
-use crate::platform::{Platform, Segment as _, WaitPolicy};
+use crate::platform::{Pid, Platform, Segment as _, WaitPolicy};
 
 /// A handle that receives.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct Consumer<P: Platform> {
     counts: Counts,
     /// Found by [`keep`](Consumer::keep), for the next receive.
     kept: Option<Found>,
+    lent: Lent,
 }
 
 /// A message that was found: where its bytes stand.
@@ -37,7 +39,7 @@ impl<P: Platform> Consumer<P> {
     pub(super) const WAITS: Waits = Waits::Data;
 
     pub(super) fn new(base: Base<P>, policy: WaitPolicy) -> Self {
-        Self { base, backoff: Backoff::new(policy), counts: Counts::default(), kept: None }
+        Self { base, backoff: Backoff::new(policy), counts: Counts::default(), kept: None, lent: Lent::new() }
     }
 
     pub(super) fn base(&self) -> &Base<P> {
@@ -55,7 +57,7 @@ impl<P: Platform> Consumer<P> {
         let mut base = self.base.another();
         // Tried again, and reported, when it is used.
         let _ = base.sit_down();
-        Self { base, backoff: self.backoff.again(), counts: Counts::default(), kept: None }
+        Self { base, backoff: self.backoff.again(), counts: Counts::default(), kept: None, lent: Lent::new() }
     }
 
     /// Who can wait on another thread for what this handle waits for.
@@ -97,13 +99,32 @@ impl<P: Platform> Consumer<P> {
 
     #[inline]
     fn take(&mut self, most: u64, patience: Option<Patience>) -> Result<ConsumerTurn, RecvError> {
+        // The journal has room for one turn.
+        self.take_back();
         if self.base.is_unseated() {
             self.sit_down()?;
         }
-        match Self::attempt(&self.base, most) {
-            Ok(Some(turn)) => Ok(turn),
-            Ok(None) => self.take_slowly(most, patience),
-            Err(error) => Err(self.count_error(error)),
+        let turn = match Self::attempt(&self.base, most) {
+            Ok(Some(turn)) => turn,
+            Ok(None) => self.take_slowly(most, patience)?,
+            Err(error) => return Err(self.count_error(error)),
+        };
+        self.lent.begin(turn.position(), turn.count());
+        Ok(turn)
+    }
+
+    /// Whether the handle is this process's own.
+    #[inline]
+    fn check_owner(&self) -> Result<(), RecvError> {
+        self.base.forked().map_or(Ok(()), |owner| Err(RecvError::Forked { owner }))
+    }
+
+    /// Releases what a guard had that was forgotten.
+    #[inline]
+    fn take_back(&mut self) {
+        if let Some(turn) = self.lent.forgotten() {
+            let lane = lane(&self.base);
+            lane.release_forgotten(turn, &self.base.sleepers(lane.index(), Waits::Space));
         }
     }
 
@@ -142,6 +163,7 @@ impl<P: Platform> Consumer<P> {
 
     #[inline]
     fn find(&mut self, patience: Option<Patience>) -> Result<Found, RecvError> {
+        self.check_owner()?;
         if let Some(found) = self.kept.take() {
             return Ok(found);
         }
@@ -234,6 +256,7 @@ impl<P: Platform> Consumer<P> {
         most: usize,
         patience: impl Into<Patience>,
     ) -> Result<Slots<'_, Self>, RecvError> {
+        self.check_owner()?;
         if let Some(found) = self.kept.take() {
             return Ok(Slots::new(self, found.turn));
         }
@@ -250,6 +273,7 @@ impl<P: Platform> Consumer<P> {
         &mut self,
         patience: impl Into<Patience>,
     ) -> Result<(Packet, Slot<'_, Self>), RecvError> {
+        self.check_owner()?;
         let turn = match self.kept.take() {
             Some(found) => found.turn,
             None => self.take(1, Some(patience.into()))?,
@@ -264,9 +288,13 @@ impl<P: Platform> Consumer<P> {
 
 impl<P: Platform> Drop for Consumer<P> {
     fn drop(&mut self) {
+        if self.base.forked().is_some() {
+            return;
+        }
         if let Some(found) = self.kept.take() {
             self.release(found.turn);
         }
+        self.take_back();
     }
 }
 
@@ -280,6 +308,11 @@ impl<P: Platform> Port for Consumer<P> {
     type Segment = P::Segment;
 
     #[inline]
+    fn forked(&self) -> Option<Pid> {
+        self.base.forked()
+    }
+
+    #[inline]
     fn lane(&self) -> &Lane<P::Segment> {
         lane(&self.base)
     }
@@ -290,6 +323,7 @@ impl<P: Platform> Port for Consumer<P> {
     fn release(&self, turn: ConsumerTurn) {
         let lane = lane(&self.base);
         lane.release(turn, &self.base.sleepers(lane.index(), Waits::Space));
+        self.lent.end();
     }
 
     fn wake_consumers(&self) {}
@@ -298,6 +332,7 @@ impl<P: Platform> Port for Consumer<P> {
     fn wake_producers(&self) {
         let lane = lane(&self.base);
         lane.ring_bell(Waits::Space, &self.base.sleepers(lane.index(), Waits::Space));
+        self.lent.end();
     }
 
     #[inline]

@@ -3,7 +3,9 @@
 use super::layout::{GeometryError, Side};
 use super::numbers::{ErrorCode, OpCode};
 use super::regions::AttachError;
+use super::standing::Standing;
 use crate::mpmc::Corrupt;
+use crate::platform::Pid;
 
 /// Why a link was not opened. `E` is the platform's error.
 #[derive(Debug, thiserror::Error)]
@@ -15,9 +17,23 @@ pub enum OpenError<E: core::error::Error + 'static> {
     /// No segment of that name.
     #[error("no link of that name")]
     NotFound,
-    /// The name is taken, and somebody uses it or may use it.
-    #[error("a segment of that name exists")]
-    AlreadyExists,
+    /// A link of that name is there, and stays.
+    #[error("a link of that name exists: {standing}")]
+    AlreadyExists {
+        /// Who uses it.
+        standing: Standing,
+    },
+    /// Something else has the name. It stays as it is.
+    #[error("the name belongs to something that is no link: {0}")]
+    NotALink(AttachError),
+    /// Another link than the one that was to be opened or made is there, and stays.
+    #[error("{error}; {standing}")]
+    Differs {
+        /// What differs.
+        error: AttachError,
+        /// Who uses it.
+        standing: Standing,
+    },
     /// The segment is not the link that was asked for.
     #[error(transparent)]
     Attach(#[from] AttachError),
@@ -26,6 +42,22 @@ pub enum OpenError<E: core::error::Error + 'static> {
     TooManyHandles {
         /// The limit, over all processes.
         limit: usize,
+    },
+    /// Not everybody of a side has ended.
+    #[error(
+        "running processes have {handles} handles as {side}, or may have: nothing that they hold is taken from them"
+    )]
+    SideInUse {
+        /// The side.
+        side: Side,
+        /// Their handles.
+        handles: usize,
+    },
+    /// The handle is a copy that a forked child has.
+    #[error("the handle belongs to process {owner}, which forked this one: open the link anew")]
+    Forked {
+        /// The process that opened it.
+        owner: Pid,
     },
     /// Somebody has held the lock of the membership for too long: a stopped process, perhaps.
     #[error(
@@ -68,6 +100,12 @@ pub enum SendError {
         backed: usize,
         /// Bytes it had.
         len: usize,
+    },
+    /// The handle is a copy that a forked child has: the link, and what is in its hands, are the parent's.
+    #[error("the handle belongs to process {owner}, which forked this one: open the link anew")]
+    Forked {
+        /// The process that opened it.
+        owner: Pid,
     },
     /// There is no room for another handle.
     #[error("link has {limit} handles already, as many as there is room for")]
@@ -133,6 +171,12 @@ pub enum RecvError {
         backed: usize,
         /// Bytes it had.
         len: usize,
+    },
+    /// The handle is a copy that a forked child has: the link, and what is in its hands, are the parent's.
+    #[error("the handle belongs to process {owner}, which forked this one: open the link anew")]
+    Forked {
+        /// The process that opened it.
+        owner: Pid,
     },
     /// There is no room for another handle.
     #[error("link has {limit} handles already, as many as there is room for")]

@@ -4,7 +4,7 @@
 //! 0     magic, version, slots, slot length, page, profile, participants, flags
 //! 64    four doorbells, a line each: data in ring 0, space in ring 0, data in ring 1, space in ring 1
 //! 320   counters of what was recovered: tombstones and releases, per ring
-//! 384   participants, 64 bytes each
+//! 384   participants, 64 bytes each: the one at index i may hold the lock of the segment's place i
 //! ```
 //!
 //! Advisory: a process that is not Strait neither rings the bells nor writes itself into the table, so who waits wakes by
@@ -12,7 +12,7 @@
 
 use crate::layout::assert_layout;
 use crate::mpmc::journal::{covers, held};
-use crate::platform::{Identity, Pid};
+use crate::platform::{Identity, PLACES, Pid};
 use crate::sync::{Ordering, SharedU32, SharedU64};
 
 use super::layout::{Geometry, Side};
@@ -20,9 +20,10 @@ use super::numbers::Profile;
 
 /// `STRAITX1`, little-endian.
 const MAGIC: u64 = u64::from_le_bytes(*b"STRAITX1");
-const VERSION: u64 = 1;
+/// 2: participants may hold the locks of their places.
+const VERSION: u64 = 2;
 /// Handles of all processes together.
-pub const PARTICIPANTS: usize = 128;
+pub const PARTICIPANTS: usize = PLACES;
 const HEADER_LEN: usize = 384;
 /// Bytes of the extension.
 pub const EXTENSION_LEN: usize = HEADER_LEN + PARTICIPANTS * 64;
@@ -95,7 +96,8 @@ pub(crate) struct ParticipantEntry {
     journals: [SharedU64; 2],
     /// Its number among all that have ever joined.
     serial: SharedU64,
-    rest: SharedU64,
+    /// 1: it holds the lock of its place, which is that of its index.
+    guarded: SharedU64,
 }
 
 assert_layout!(ParticipantEntry: 64 bytes, aligned to 8 {
@@ -105,8 +107,19 @@ assert_layout!(ParticipantEntry: 64 bytes, aligned to 8 {
     24: 8 realm,
     32: 16 journals,
     48: 8 serial,
-    56: 8 rest,
+    56: 8 guarded,
 });
+
+/// Who has an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) identity: Identity,
+    pub(crate) side: Side,
+    /// Its number among all that have ever joined.
+    pub(crate) serial: u64,
+    /// Whether it holds the lock of its place, as long as it takes part.
+    pub(crate) guarded: bool,
+}
 
 /// What waits at a bell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,7 +349,7 @@ impl ParticipantEntry {
             realm: word(),
             journals: [word(), word()],
             serial: word(),
-            rest: word(),
+            guarded: word(),
         }
     }
 
@@ -347,14 +360,16 @@ impl ParticipantEntry {
         matches!(self.state.load(Ordering::Acquire), FREE | JOINING)
     }
 
-    /// Writes `identity` into a free entry. Under the lock of the membership.
-    pub(crate) fn join(&self, identity: Identity, side: Side, serial: u64) {
+    /// Writes `member` into a free entry. Under the lock of the membership, after that of the place.
+    pub(crate) fn join(&self, member: Member) {
+        let Member { identity, side, serial, guarded } = member;
         // Relaxed: the last store publishes.
         self.state.store(JOINING, Ordering::Relaxed);
         self.pid.store(identity.pid.0, Ordering::Relaxed);
         self.born.store(identity.born, Ordering::Relaxed);
         self.realm.store(identity.realm, Ordering::Relaxed);
         self.serial.store(serial, Ordering::Relaxed);
+        self.guarded.store(u64::from(guarded), Ordering::Relaxed);
         for journal in &self.journals {
             journal.store(0, Ordering::Relaxed);
         }
@@ -368,22 +383,19 @@ impl ParticipantEntry {
         self.state.store(FREE, Ordering::Release);
     }
 
-    /// Who has the entry, and on which side.
-    pub(crate) fn member(&self) -> Option<(Identity, Side)> {
+    /// Who has the entry.
+    pub(crate) fn member(&self) -> Option<Member> {
         // Pairs with the Release in `join`.
         let side = match self.state.load(Ordering::Acquire) {
             2 => Side::Primary,
             3 => Side::Secondary,
             _ => return None,
         };
+        // Relaxed: ordered by the state.
         let load = |word: &SharedU64| word.load(Ordering::Relaxed);
-        Some((Identity { pid: Pid(load(&self.pid)), born: load(&self.born), realm: load(&self.realm) }, side))
-    }
-
-    /// The number it was given when it joined.
-    pub(super) fn serial(&self) -> u64 {
-        // Relaxed: ordered by the state, which `member` has loaded.
-        self.serial.load(Ordering::Relaxed)
+        let identity =
+            Identity { pid: Pid(load(&self.pid)), born: load(&self.born), realm: load(&self.realm) };
+        Some(Member { identity, side, serial: load(&self.serial), guarded: load(&self.guarded) == 1 })
     }
 
     /// What it is about to take in a ring, or has taken.

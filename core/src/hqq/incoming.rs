@@ -13,8 +13,8 @@ use crate::platform::Segment;
 
 /// A claimed slot, as the bytes that its packet says are in its buffer. Dropping it gives the slot back to senders.
 ///
-/// Forgetting it (`mem::forget`) stops senders when they come to this slot again, until the handle's process has ended;
-/// that is not unsound.
+/// Forgetting it (`mem::forget`) stops senders when they come to this slot again, until the handle is used again or
+/// dropped, or its process has ended.
 #[derive(Debug)]
 pub struct Slot<'c, T: Port> {
     port: &'c T,
@@ -48,7 +48,7 @@ impl<T: Port> AsRef<[u8]> for Slot<'_, T> {
 impl<T: Port> Drop for Slot<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(turn) = self.turn.take_first() {
+        if let Some(turn) = self.turn.take_first().filter(|_| self.port.forked().is_none()) {
             self.port.release(turn);
         }
     }
@@ -90,6 +90,11 @@ impl<'c, T: Port> Slots<'c, T> {
     )]
     #[inline]
     pub fn next(&mut self) -> Option<Result<&[u8], RecvError>> {
+        if let Some(owner) = self.port.forked() {
+            // Once: who reads to the end comes to it.
+            let (rest, current) = (self.turn.take_all(), self.current.take());
+            return (rest || current.is_some()).then_some(Err(RecvError::Forked { owner }));
+        }
         // Bounded by the batch.
         let (buffer, len) = loop {
             if let Some(done) = self.current.take() {
@@ -114,6 +119,9 @@ impl<'c, T: Port> Slots<'c, T> {
 impl<T: Port> Drop for Slots<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        if self.port.forked().is_some() {
+            return;
+        }
         if let Some(done) = self.current.take() {
             self.port.lane().release_quietly(done);
         }

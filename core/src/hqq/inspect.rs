@@ -2,12 +2,14 @@
 
 use super::extension::{PARTICIPANTS, Waits};
 use super::layout::{Geometry, Side};
+use super::presence::{Presence, everybody};
 use super::regions::{AttachError, Expected, Regions};
-use crate::platform::{Identity, Segment};
+use crate::platform::{Identity, Liveness, Segment};
 
 /// A link that is looked at and not joined. A read-only mapping will do.
 #[derive(Clone, Debug)]
 pub struct Inspection<S> {
+    segment: S,
     regions: Regions<S>,
 }
 
@@ -44,7 +46,11 @@ impl<S: Segment> Inspection<S> {
     /// # Errors
     /// [`AttachError`] says which word makes it no link, or not the expected one.
     pub fn of(segment: &S, expected: Expected) -> Result<Self, AttachError> {
-        Ok(Self { regions: Regions::attach(segment, expected)? })
+        Ok(Self { segment: segment.clone(), regions: Regions::attach(segment, expected)? })
+    }
+
+    pub(super) fn segment(&self) -> &S {
+        &self.segment
     }
 
     /// What the link looks like.
@@ -70,7 +76,24 @@ impl<S: Segment> Inspection<S> {
     /// Every handle of every process, dead ones as well. Whatever a peer has written is reported.
     pub fn participants(&self) -> impl Iterator<Item = (Identity, Side)> {
         let participants = self.regions.participants.as_ref();
-        (0..PARTICIPANTS).filter_map(move |index| participants?.at(index).member())
+        let members = (0..PARTICIPANTS).filter_map(move |index| participants?.at(index).member());
+        members.map(|member| (member.identity, member.side))
+    }
+
+    /// The same, and whether each is here.
+    pub fn presences<'a, L: Liveness>(
+        &'a self,
+        liveness: &'a L,
+    ) -> impl Iterator<Item = (Identity, Side, Presence)> + use<'a, S, L> {
+        let participants = self.regions.participants.iter();
+        let everybody =
+            participants.flat_map(move |participants| everybody(participants, &self.segment, liveness));
+        everybody.map(|seen| (seen.member.identity, seen.member.side, seen.presence))
+    }
+
+    /// Whether nobody is written into an entry.
+    pub(super) fn is_free(&self, place: usize) -> bool {
+        self.regions.participants.as_ref().is_none_or(|participants| participants.at(place).is_free())
     }
 
     /// The ring through which `from` sends. Takes as long as there are slots.
@@ -111,7 +134,7 @@ mod tests {
     use super::*;
     use crate::hqq::{Creation, EXTENSION_LEN, Link, Profile, Role};
     use crate::name::Name;
-    use crate::platform::{Access, Liveness as _};
+    use crate::platform::Access;
     use crate::testing::{FakePlatform, HeapSegment};
     use core::time::Duration;
     use std::vec::Vec;

@@ -1,9 +1,10 @@
 //! One direction of a link: a ring, and a buffer for each of its slots.
 
+use super::base::tombstone;
 use super::extension::{Bell, ExtensionHeader, Sleep, Waits};
 use super::layout::Geometry;
 use super::lend;
-use super::numbers::Profile;
+use super::numbers::{ErrorCode, Profile};
 use super::packet::Packet;
 use crate::mpmc::{
     self, ConsumerTurn, HEADER_LEN, Journal, ProducerTurn, Ring, RingHeader, RingMemory, RingSlot, TurnError,
@@ -221,6 +222,32 @@ impl<S: Segment> Lane<S> {
             crate::sync::full_fence();
             bell.ring(sleepers);
         }
+    }
+
+    /// Releases what is left of a claim whose guard was forgotten: start and count.
+    #[cold]
+    pub(super) fn release_forgotten(&self, (start, count): (u64, u64), sleepers: &impl Sleep) {
+        let positions = (0..count).map(|at| start.wrapping_add(at));
+        // An exchange each: what the guard had given back may be another's by now.
+        if positions.filter(|position| self.ring.release_in_place(*position)).count() > 0 {
+            self.ring_bell(Waits::Space, sleepers);
+        }
+    }
+
+    /// Gives up what is left of a reservation whose guard was forgotten; how many slots.
+    #[cold]
+    pub(super) fn give_up_forgotten(&self, (start, count): (u64, u64), sleepers: &impl Sleep) -> u64 {
+        let (profile, slot_len) = (self.geometry.profile(), self.geometry.slot_len());
+        let mut given_up = 0;
+        for position in (0..count).map(|at| start.wrapping_add(at)) {
+            let slot = self.ring.index(position) as u64;
+            let packet = tombstone(profile, 0, slot, ErrorCode::INVALID_OP, slot_len);
+            given_up += u64::from(self.ring.publish_in_place(position, packet.0));
+        }
+        if given_up > 0 {
+            self.ring_bell(Waits::Data, sleepers);
+        }
+        given_up
     }
 
     /// The packet of the first slot of a turn.

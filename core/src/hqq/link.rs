@@ -5,12 +5,14 @@ use core::time::Duration;
 use super::base::{Base, Recovered, lock};
 use super::consumer::Consumer;
 use super::error::{OpenError, Role};
+use super::extension::Member;
 use super::layout::{Geometry, Side};
 use super::port::sealed::Port as _;
 use super::producer::Producer;
 use super::regions::{AttachError, Expected, Regions};
+use super::standing::{Standing, remove_dead};
 use crate::name::Name;
-use crate::platform::{Access, FaultKind, Platform, Segment as _};
+use crate::platform::{Access, FaultKind, Platform, PlatformError as _, Segment as _};
 
 /// How long an opener waits for a creator that has not ended.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -49,17 +51,25 @@ impl<P: Platform> Link<P> {
     /// A link of that name whose participants are all proven dead, and which is not kept, is replaced.
     ///
     /// # Errors
-    /// [`OpenError::AlreadyExists`] if the name is in use or may be.
+    /// [`OpenError::AlreadyExists`] if the link of that name is in use, may be, or is kept; [`OpenError::NotALink`] if the
+    /// name belongs to something else. Both stay as they are.
     pub fn create(platform: P, name: &Name, creation: Creation) -> Result<Self, OpenError<P::Error>> {
-        match Self::create_once(&platform, name, creation) {
-            Err(OpenError::AlreadyExists) if remove_dead(&platform, name) => {
-                Self::create_once(&platform, name, creation)
+        // Bounded: each further turn means that somebody made a link in between, and died.
+        for _ in 0..MOST_TRIES {
+            if let Some(link) = Self::create_once(&platform, name, creation)? {
+                return Ok(link);
             }
-            outcome => outcome,
+            remove_dead(&platform, name)?;
         }
+        Err(OpenError::AlreadyExists { standing: Standing::Dead })
     }
 
-    fn create_once(platform: &P, name: &Name, creation: Creation) -> Result<Self, OpenError<P::Error>> {
+    /// `None` if the name is taken.
+    fn create_once(
+        platform: &P,
+        name: &Name,
+        creation: Creation,
+    ) -> Result<Option<Self>, OpenError<P::Error>> {
         let side = match creation.role {
             Role::Auto | Role::Primary => Side::Primary,
             Role::Secondary => Side::Secondary,
@@ -75,15 +85,18 @@ impl<P: Platform> Link<P> {
                     extension.at(0).expect_strangers();
                 }
                 // Before the link has its name: nobody sees it without a primary.
-                for entry in [0, 1] {
-                    let serial = extension.at(0).next_serial();
-                    participants.at(entry).join(platform.identity(), side, serial);
+                for place in [0, 1] {
+                    let (identity, serial) = (platform.identity(), extension.at(0).next_serial());
+                    let guarded = segment.lock_place(place);
+                    participants.at(place).join(Member { identity, side, serial, guarded });
                 }
             }
         };
         let len = geometry.plan().extended_len;
-        let segment =
-            platform.create_prepared(name, len, creation.access, &mut prepare).map_err(open_error)?;
+        let segment = match platform.create_prepared(name, len, creation.access, &mut prepare) {
+            Err(error) if error.kind() == FaultKind::AlreadyExists => return Ok(None),
+            outcome => outcome.map_err(open_error)?,
+        };
         let regions = made?;
         let seated = regions.participants.is_some();
         let mut first = Base::new(platform.clone(), name.clone(), segment, regions, side);
@@ -92,7 +105,7 @@ impl<P: Platform> Link<P> {
             first.sit_at(0);
             second.sit_at(1);
         }
-        Ok(Self::of(first, second))
+        Ok(Some(Self::of(first, second)))
     }
 
     fn of(first: Base<P>, second: Base<P>) -> Self {
@@ -163,10 +176,10 @@ impl<P: Platform> Link<P> {
         Ok(Some(Self::of(first, second)))
     }
 
-    /// Opens the link of that name, or makes it.
+    /// Opens the link of that name, or makes it. One that looks different is replaced if [`create`](Self::create) would.
     ///
     /// # Errors
-    /// As [`create`](Self::create) and [`open`](Self::open).
+    /// As [`create`](Self::create) and [`open`](Self::open); [`OpenError::Differs`] if a link that looks different stays.
     pub fn open_or_create(
         platform: P,
         name: &Name,
@@ -175,12 +188,17 @@ impl<P: Platform> Link<P> {
     ) -> Result<Self, OpenError<P::Error>> {
         // Bounded: each further turn means that the link was removed in between.
         for _ in 0..MOST_TRIES {
-            match Self::create_once(&platform, name, creation) {
-                Err(OpenError::AlreadyExists) => {}
-                outcome => return outcome,
+            if let Some(link) = Self::create_once(&platform, name, creation)? {
+                return Ok(link);
             }
             match Self::open(platform.clone(), name, expected, creation.role) {
                 Err(OpenError::NotFound) => {}
+                Err(OpenError::Attach(error)) if error.is_difference() => {
+                    remove_dead(&platform, name).map_err(|why| match why {
+                        OpenError::AlreadyExists { standing } => OpenError::Differs { error, standing },
+                        other => other,
+                    })?;
+                }
                 outcome => return outcome,
             }
         }
@@ -198,23 +216,9 @@ impl<P: Platform> Link<P> {
     }
 }
 
-/// Removes the link of that name if it is Strait's and every participant is proven dead.
-fn remove_dead<P: Platform>(platform: &P, name: &Name) -> bool {
-    let Ok(segment) = platform.open_segment(name) else { return true };
-    let Ok(regions) = Regions::attach(&segment, Expected::default()) else { return false };
-    let Some(extension) = regions.extension.clone() else { return false };
-    if extension.at(0).is_kept() || extension.at(0).has_strangers() {
-        return false;
-    }
-    let base = Base::new(platform.clone(), name.clone(), segment, regions, Side::Primary);
-    let Ok(_membership) = lock(platform, &base.segment, name) else { return false };
-    !base.has_company() && base.segment.is_linked() && platform.remove_segment(name).is_ok()
-}
-
 fn open_error<E: crate::platform::PlatformError>(error: E) -> OpenError<E> {
     match error.kind() {
         FaultKind::NotFound => OpenError::NotFound,
-        FaultKind::AlreadyExists => OpenError::AlreadyExists,
         _ => OpenError::Os(error),
     }
 }
@@ -245,6 +249,16 @@ macro_rules! common {
                 }
             }
 
+            /// Takes the name away from this very link; `false` if it belongs to another one by now, or to none.
+            ///
+            /// # Errors
+            /// [`OpenError::Os`].
+            pub fn unlink(&self) -> Result<bool, OpenError<P::Error>> {
+                let base = self.base();
+                base.check_owner()?;
+                base.platform.remove_this_segment(&base.name, &base.segment).map_err(OpenError::Os)
+            }
+
             /// Living handles of a side, as far as the link's table knows.
             pub fn living(&self, side: Side) -> usize {
                 self.base().living(side)
@@ -254,7 +268,8 @@ macro_rules! common {
             /// have ended and no new one has come; what a living one holds would be sent or overwritten under its hands.
             ///
             /// # Errors
-            /// [`OpenError::Busy`] and what the system says.
+            /// [`OpenError::SideInUse`] if handles of that side are in the table whose processes run, or may, the caller's own
+            /// among them; [`OpenError::Busy`] and what the system says.
             pub fn recover_side(&mut self, side: Side) -> Result<Recovered, OpenError<P::Error>> {
                 self.base_mut().recover_side(side)
             }

@@ -14,21 +14,23 @@
 //! | consumer that has claimed | goes on behind it | goes on, until its turn comes to that slot: [`SendError::Full`] |
 //!
 //! So no handler loops until the code it interrupted goes on, and no call masks interrupts for longer than one access to
-//! a 64-bit word does. Order is that of the reservations. Nobody recovers a slot here: a guard that is forgotten
-//! (`mem::forget`) stops its direction for good.
+//! a 64-bit word does. Order is that of the reservations. A guard that is forgotten (`mem::forget`) stops its direction
+//! until its half is used again or dropped.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 use super::error::{RecvError, SendError};
+use super::extension::Sleep;
 use super::incoming::{Meaning, Slot, Slots, interpret};
 use super::lane::Lane;
 use super::layout::Geometry;
+use super::lent::Lent;
 use super::outgoing::{SlotMut, SlotsMut};
 use super::packet::Packet;
 use super::port::sealed::Port;
 use super::producer::Counts;
 use super::regions::{AttachError, Regions};
 use crate::mpmc::{ConsumerTurn, ProducerTurn, TurnError};
-use crate::platform::Segment;
+use crate::platform::{Pid, Segment};
 use crate::shm::view;
 use crate::sync::{Ordering, SharedU64};
 
@@ -122,11 +124,12 @@ pub struct Producer<S: Segment> {
     lane: Lane<S>,
     copies: u64,
     counts: Counts,
+    lent: Lent,
 }
 
 impl<S: Segment> Producer<S> {
     fn new(lane: Lane<S>) -> Self {
-        Self { lane, copies: 0, counts: Counts::default() }
+        Self { lane, copies: 0, counts: Counts::default(), lent: Lent::new() }
     }
 
     /// Another half that sends from the same end: for a second handler, or a second thread.
@@ -187,14 +190,41 @@ impl<S: Segment> Producer<S> {
 
     #[inline]
     fn take(&mut self, most: u64) -> Result<ProducerTurn, SendError> {
-        self.lane.try_reserve(most, &()).map_err(|error| match error {
+        self.take_back();
+        let turn = self.lane.try_reserve(most, &()).map_err(|error| match error {
             TurnError::Unavailable => SendError::Full,
             TurnError::Corrupt(corrupt) => {
                 self.counts.errors = self.counts.errors.saturating_add(1);
                 SendError::Corrupt(corrupt)
             }
-        })
+        })?;
+        self.lent.begin(turn.position(), turn.count());
+        Ok(turn)
     }
+
+    /// Gives up what a guard had that was forgotten.
+    #[inline]
+    fn take_back(&mut self) {
+        if let Some(turn) = self.lent.forgotten() {
+            let given_up = self.lane.give_up_forgotten(turn, &Nobody);
+            self.counts.tombstones = self.counts.tombstones.wrapping_add(given_up);
+        }
+    }
+}
+
+impl<S: Segment> Drop for Producer<S> {
+    fn drop(&mut self) {
+        self.take_back();
+    }
+}
+
+/// Nobody sleeps inside one program.
+struct Nobody;
+
+impl Sleep for Nobody {
+    fn sleep(&self, _expected: u32) {}
+
+    fn wake(&self) {}
 }
 
 /// The half of an end that receives.
@@ -202,11 +232,12 @@ impl<S: Segment> Producer<S> {
 pub struct Consumer<S: Segment> {
     lane: Lane<S>,
     counts: Counts,
+    lent: Lent,
 }
 
 impl<S: Segment> Consumer<S> {
     fn new(lane: Lane<S>) -> Self {
-        Self { lane, counts: Counts::default() }
+        Self { lane, counts: Counts::default(), lent: Lent::new() }
     }
 
     /// Another half that receives at the same end. Each message goes to one of them.
@@ -267,10 +298,21 @@ impl<S: Segment> Consumer<S> {
 
     #[inline]
     fn take(&mut self, most: u64) -> Result<ConsumerTurn, RecvError> {
-        self.lane.try_claim(most, &()).map_err(|error| match error {
+        self.take_back();
+        let turn = self.lane.try_claim(most, &()).map_err(|error| match error {
             TurnError::Unavailable => RecvError::Empty,
             TurnError::Corrupt(corrupt) => self.count_error(RecvError::Corrupt(corrupt)),
-        })
+        })?;
+        self.lent.begin(turn.position(), turn.count());
+        Ok(turn)
+    }
+
+    /// Releases what a guard had that was forgotten.
+    #[inline]
+    fn take_back(&mut self) {
+        if let Some(turn) = self.lent.forgotten() {
+            self.lane.release_forgotten(turn, &Nobody);
+        }
     }
 
     #[cold]
@@ -280,8 +322,20 @@ impl<S: Segment> Consumer<S> {
     }
 }
 
+impl<S: Segment> Drop for Consumer<S> {
+    fn drop(&mut self) {
+        self.take_back();
+    }
+}
+
 impl<S: Segment> Port for Producer<S> {
     type Segment = S;
+
+    /// There is one program.
+    #[inline]
+    fn forked(&self) -> Option<Pid> {
+        None
+    }
 
     #[inline]
     fn lane(&self) -> &Lane<S> {
@@ -292,11 +346,16 @@ impl<S: Segment> Port for Producer<S> {
     fn publish(&self, turn: ProducerTurn, packet: Packet) {
         // Nobody sleeps.
         self.lane.publish_quietly(turn, packet);
+        self.lent.end();
     }
 
     fn release(&self, _turn: ConsumerTurn) {}
 
-    fn wake_consumers(&self) {}
+    /// A batch has ended.
+    #[inline]
+    fn wake_consumers(&self) {
+        self.lent.end();
+    }
 
     fn wake_producers(&self) {}
 
@@ -315,6 +374,12 @@ impl<S: Segment> Port for Producer<S> {
 impl<S: Segment> Port for Consumer<S> {
     type Segment = S;
 
+    /// There is one program.
+    #[inline]
+    fn forked(&self) -> Option<Pid> {
+        None
+    }
+
     #[inline]
     fn lane(&self) -> &Lane<S> {
         &self.lane
@@ -326,11 +391,16 @@ impl<S: Segment> Port for Consumer<S> {
     fn release(&self, turn: ConsumerTurn) {
         // Nobody sleeps.
         self.lane.release_quietly(turn);
+        self.lent.end();
     }
 
     fn wake_consumers(&self) {}
 
-    fn wake_producers(&self) {}
+    /// A batch has ended.
+    #[inline]
+    fn wake_producers(&self) {
+        self.lent.end();
+    }
 
     #[inline]
     fn count_sent(&mut self, bytes: Option<usize>) {

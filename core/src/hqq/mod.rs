@@ -14,7 +14,10 @@
 //! | `extension` | what Strait ends share beyond the protocol |
 //! | `link`, `base` | who takes part, on which side |
 //! | `local` | a link inside one program |
+//! | `standing` | may a link of that name go |
+//! | `lent` | whether a guard was forgotten |
 //! | `wait` | how one waits |
+//! | `presence` | who of the participants is here |
 //! | `recovery` | what becomes of what the dead held |
 //! | `inspect` | what a link holds, for who does not join it |
 //!
@@ -30,16 +33,19 @@ mod inspect;
 mod lane;
 mod layout;
 mod lend;
+mod lent;
 mod link;
 pub mod local;
 mod numbers;
 mod outgoing;
 pub mod packet;
 mod port;
+mod presence;
 mod producer;
 pub(crate) mod recovery;
 mod regions;
 pub mod session;
+mod standing;
 pub mod superblock;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -57,6 +63,8 @@ pub use link::{Creation, Link};
 pub use numbers::{ChunkFlags, ErrorCode, OpCode, Profile, Version};
 pub use outgoing::{SlotMut, SlotsMut};
 pub use port::Port;
+pub use presence::Presence;
 pub use producer::{Counts, Producer};
 pub use regions::{AttachError, Expected};
+pub use standing::{Doubt, Standing, remove, remove_dead, remove_unused};
 pub use wait::{Patience, Sleeper};

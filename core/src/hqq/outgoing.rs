@@ -12,7 +12,7 @@ use crate::mpmc::ProducerTurn;
 /// A reserved slot: its whole buffer, to be filled. [`commit`](SlotMut::commit) sends its first bytes.
 ///
 /// Dropping it instead leaves a tombstone, which receivers skip. Forgetting it (`mem::forget`) stops the direction at
-/// this slot until the handle's process has ended; that is not unsound.
+/// this slot until the handle is used again or dropped, or its process has ended.
 #[derive(Debug)]
 #[must_use = "dropping gives the slot up"]
 pub struct SlotMut<'p, T: Port> {
@@ -45,7 +45,7 @@ impl<'p, T: Port> SlotMut<'p, T> {
     /// Publishes a packet of the caller's with the buffer as it is.
     #[inline]
     pub fn commit_packet(mut self, packet: Packet) {
-        if let Some(turn) = self.turn.take_first() {
+        if let Some(turn) = self.turn.take_first().filter(|_| self.port.forked().is_none()) {
             self.port.publish(turn, packet);
             self.port.count_sent(Some(0));
         }
@@ -138,12 +138,17 @@ impl<T: Port> Drop for SlotsMut<'_, T> {
         while let Some(turn) = self.turn.take_first() {
             give_up(self.port, turn, ErrorCode::INVALID_OP, true);
         }
-        self.port.wake_consumers();
+        if self.port.forked().is_none() {
+            self.port.wake_consumers();
+        }
     }
 }
 
 #[inline]
 fn commit<T: Port>(port: &mut T, turn: ProducerTurn, len: usize, quietly: bool) -> Result<(), SendError> {
+    if let Some(owner) = port.forked() {
+        return Err(SendError::Forked { owner });
+    }
     let slot_len = port.lane().slot_len();
     if len == 0 {
         give_up(port, turn, ErrorCode::INVALID_SIZE, quietly);
@@ -163,6 +168,9 @@ fn commit<T: Port>(port: &mut T, turn: ProducerTurn, len: usize, quietly: bool) 
 
 #[cold]
 fn give_up<T: Port>(port: &mut T, turn: ProducerTurn, reason: ErrorCode, quietly: bool) {
+    if port.forked().is_some() {
+        return;
+    }
     let copy = port.next_copy();
     let lane = port.lane();
     let slot = lane.ring().index(turn.position()) as u64;

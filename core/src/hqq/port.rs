@@ -3,7 +3,7 @@
 use super::lane::Lane;
 use super::packet::Packet;
 use crate::mpmc::{ConsumerTurn, ProducerTurn};
-use crate::platform::Segment;
+use crate::platform::{Pid, Segment};
 
 /// A handle as its guards see it.
 pub trait Port: sealed::Port {}
@@ -11,13 +11,15 @@ pub trait Port: sealed::Port {}
 impl<T: sealed::Port> Port for T {}
 
 pub(super) mod sealed {
-    use super::{ConsumerTurn, Lane, Packet, ProducerTurn, Segment};
+    use super::{ConsumerTurn, Lane, Packet, Pid, ProducerTurn, Segment};
 
     /// Named by nobody outside.
     #[expect(unnameable_types, reason = "sealed: guards are generic over it, users are not")]
     pub trait Port {
         /// The memory.
         type Segment: Segment;
+        /// The process that the handle belongs to, if that is not this one.
+        fn forked(&self) -> Option<Pid>;
         /// The direction.
         fn lane(&self) -> &Lane<Self::Segment>;
         /// Publishes, and wakes who waits for data.

@@ -4,13 +4,14 @@ use super::base::{Base, Recovered};
 use super::error::SendError;
 use super::extension::{PARTICIPANTS, Waits};
 use super::lane::Lane;
+use super::lent::Lent;
 use super::outgoing::{SlotMut, SlotsMut};
 use super::packet::Packet;
 use super::port::sealed::Port;
 use super::wait::{Patience, Sleeper, Waited, wait};
 use crate::backoff::Backoff;
 use crate::mpmc::{ConsumerTurn, ProducerTurn, TurnError};
-use crate::platform::{Platform, Segment as _, WaitPolicy};
+use crate::platform::{Pid, Platform, Segment as _, WaitPolicy};
 
 /// What a handle has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,7 @@ pub struct Producer<P: Platform> {
     counts: Counts,
     /// Taken by [`keep`](Producer::keep), for the next reservation.
     kept: Option<ProducerTurn>,
+    lent: Lent,
 }
 
 impl<P: Platform> Producer<P> {
@@ -43,7 +45,11 @@ impl<P: Platform> Producer<P> {
     pub(super) const WAITS: Waits = Waits::Space;
 
     pub(super) fn new(base: Base<P>, policy: WaitPolicy) -> Self {
-        Self { base, backoff: Backoff::new(policy), copies: 0, counts: Counts::default(), kept: None }
+        Self::of(base, Backoff::new(policy))
+    }
+
+    fn of(base: Base<P>, backoff: Backoff) -> Self {
+        Self { base, backoff, copies: 0, counts: Counts::default(), kept: None, lent: Lent::new() }
     }
 
     pub(super) fn base(&self) -> &Base<P> {
@@ -61,7 +67,7 @@ impl<P: Platform> Producer<P> {
         let mut base = self.base.another();
         // Tried again, and reported, when it is used.
         let _ = base.sit_down();
-        Self { base, backoff: self.backoff.again(), copies: 0, counts: Counts::default(), kept: None }
+        Self::of(base, self.backoff.again())
     }
 
     /// Who can wait on another thread for what this handle waits for.
@@ -103,16 +109,33 @@ impl<P: Platform> Producer<P> {
 
     #[inline]
     fn take(&mut self, most: u64, patience: Option<Patience>) -> Result<ProducerTurn, SendError> {
+        if let Some(owner) = self.base.forked() {
+            return Err(SendError::Forked { owner });
+        }
         if let Some(turn) = self.kept.take() {
             return Ok(turn);
         }
+        // The journal has room for one turn.
+        self.take_back();
         if self.base.is_unseated() {
             self.sit_down()?;
         }
-        match Self::attempt(&self.base, most) {
-            Ok(Some(turn)) => Ok(turn),
-            Ok(None) => self.take_slowly(most, patience),
-            Err(error) => Err(self.count_error(error)),
+        let turn = match Self::attempt(&self.base, most) {
+            Ok(Some(turn)) => turn,
+            Ok(None) => self.take_slowly(most, patience)?,
+            Err(error) => return Err(self.count_error(error)),
+        };
+        self.lent.begin(turn.position(), turn.count());
+        Ok(turn)
+    }
+
+    /// Gives up what a guard had that was forgotten.
+    #[inline]
+    fn take_back(&mut self) {
+        if let Some(turn) = self.lent.forgotten() {
+            let lane = lane(&self.base);
+            let given_up = lane.give_up_forgotten(turn, &self.base.sleepers(lane.index(), Waits::Data));
+            self.counts.tombstones = self.counts.tombstones.wrapping_add(given_up);
         }
     }
 
@@ -216,9 +239,13 @@ impl<P: Platform> Producer<P> {
 
 impl<P: Platform> Drop for Producer<P> {
     fn drop(&mut self) {
+        if self.base.forked().is_some() {
+            return;
+        }
         if let Some(turn) = self.kept.take() {
             drop(SlotMut::new(self, turn));
         }
+        self.take_back();
     }
 }
 
@@ -232,6 +259,11 @@ impl<P: Platform> Port for Producer<P> {
     type Segment = P::Segment;
 
     #[inline]
+    fn forked(&self) -> Option<Pid> {
+        self.base.forked()
+    }
+
+    #[inline]
     fn lane(&self) -> &Lane<P::Segment> {
         lane(&self.base)
     }
@@ -240,6 +272,7 @@ impl<P: Platform> Port for Producer<P> {
     fn publish(&self, turn: ProducerTurn, packet: Packet) {
         let lane = lane(&self.base);
         lane.publish(turn, packet, &self.base.sleepers(lane.index(), Waits::Data));
+        self.lent.end();
     }
 
     fn release(&self, _turn: ConsumerTurn) {}
@@ -248,6 +281,7 @@ impl<P: Platform> Port for Producer<P> {
     fn wake_consumers(&self) {
         let lane = lane(&self.base);
         lane.ring_bell(Waits::Data, &self.base.sleepers(lane.index(), Waits::Data));
+        self.lent.end();
     }
 
     fn wake_producers(&self) {}

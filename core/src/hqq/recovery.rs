@@ -50,7 +50,7 @@ pub(crate) fn recover<const WORDS: usize, M: RingMemory<WORDS>>(
         if ring.sequence_at(position) == position && journals.dead_may_hold(producers, lane, position) {
             if journals.living_may_hold(producers, lane, position) {
                 done.unclear += 1;
-            } else if ring.publish_for_dead(position, tombstone(ring.index(position) as u64)) {
+            } else if ring.publish_in_place(position, tombstone(ring.index(position) as u64)) {
                 done.tombstones += 1;
             }
         }
@@ -59,7 +59,7 @@ pub(crate) fn recover<const WORDS: usize, M: RingMemory<WORDS>>(
         if ring.sequence_at(position) == filled && journals.dead_may_hold(consumers, lane, position) {
             if journals.living_may_hold(consumers, lane, position) {
                 done.unclear += 1;
-            } else if ring.release_for_dead(position) {
+            } else if ring.release_in_place(position) {
                 done.releases += 1;
             }
         }

@@ -14,7 +14,7 @@ use crate::shm::{Table, ViewError, view};
 #[non_exhaustive]
 pub enum AttachError {
     /// The first word is neither a superblock's nor a ring's.
-    #[error("first word is {found:#018x}: neither a superblock nor a ring of the seed profile")]
+    #[error("first word is {found:#018x}{}: neither a superblock nor a ring of the seed profile", seems(*found))]
     NotALink {
         /// What it is.
         found: u64,
@@ -29,7 +29,7 @@ pub enum AttachError {
     },
     /// Somebody began to initialise it and has not ended.
     #[error(
-        "superblock is in state {state}, not ready (2): its creator is still at work, or died; remove the link if nobody uses it"
+        "superblock is in state {state}, not ready (2): its creator is still at work, or died, or this is no link at all"
     )]
     NotReady {
         /// The state's number.
@@ -78,6 +78,19 @@ pub enum AttachError {
     /// The segment is not aligned as a segment must be.
     #[error(transparent)]
     View(#[from] ViewError),
+}
+
+impl AttachError {
+    /// Whether a link is there, only not the one that was asked for.
+    pub(super) fn is_difference(&self) -> bool {
+        matches!(self, Self::OtherProfile { .. } | Self::Mismatch { .. })
+    }
+}
+
+/// What the first word of something that is no link looks like, as a part of a sentence.
+fn seems(found: u64) -> &'static str {
+    // The first field of a ZeroBuffer's control block is its size, in 32 bits.
+    if found & u64::from(u32::MAX) == 128 { ", as a ZeroBuffer has it" } else { "" }
 }
 
 /// What a caller expects of a link; what is `None` is taken as it is.
@@ -170,6 +183,13 @@ fn extension<S: Segment>(segment: &S, geometry: &Geometry) -> Option<Table<S, Ex
     let table = Table::<S, ExtensionHeader>::new(segment.clone(), plan.layout_len, 1).ok()?;
     let same = table.at(0).geometry().is_ok_and(|found| found == *geometry);
     same.then_some(table)
+}
+
+/// Whether the first word says that it is a link, whole or broken.
+pub(super) fn says_link<S: Segment>(segment: &S) -> bool {
+    segment.len().min(segment.backed_len()) >= size_of::<Superblock>()
+        && view::<Superblock, S>(segment, 0)
+            .is_ok_and(|superblock| [superblock::MAGIC, mpmc::MAGIC].contains(&superblock.words().magic))
 }
 
 fn identify<S: Segment>(segment: &S, expected: Expected) -> Result<Geometry, AttachError> {

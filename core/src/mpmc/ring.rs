@@ -65,6 +65,13 @@ macro_rules! turn {
 turn!(ProducerTurn);
 turn!(ConsumerTurn);
 
+impl ConsumerTurn {
+    /// Leaves none; whether any was left. They stay as they are.
+    pub(crate) fn take_all(&mut self) -> bool {
+        core::mem::take(&mut self.count) > 0
+    }
+}
+
 impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
     /// Makes `memory` an empty ring of `slots` slots. Nobody else may use it yet.
     ///
@@ -344,10 +351,11 @@ impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
 }
 
 impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
-    /// Publishes `element` in the place of a producer that has died holding `position`; `false` if it did not hold it.
+    /// Publishes `element` in the place of a producer that has died holding `position`, or has forgotten it; `false` if it
+    /// did not hold it.
     ///
-    /// One caller at a time, and only with proof that no living producer holds the position.
-    pub(crate) fn publish_for_dead(&self, position: u64, element: [u64; WORDS]) -> bool {
+    /// One caller at a time, and only with proof that no living producer has the position in his hands.
+    pub(crate) fn publish_in_place(&self, position: u64, element: [u64; WORDS]) -> bool {
         if self.sequence_at(position) != position {
             return false;
         }
@@ -357,8 +365,9 @@ impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
         slot.compare_exchange(position, position.wrapping_add(1), Ordering::AcqRel).is_ok()
     }
 
-    /// Releases the slot in the place of a consumer that has died holding `position`; `false` if it did not hold it.
-    pub(crate) fn release_for_dead(&self, position: u64) -> bool {
+    /// Releases the slot in the place of a consumer that has died holding `position`, or has forgotten it; `false` if it did
+    /// not hold it.
+    pub(crate) fn release_in_place(&self, position: u64) -> bool {
         let filled = position.wrapping_add(1);
         let free = position.wrapping_add(self.capacity);
         // As in `release`.

@@ -19,6 +19,8 @@ unsafe impl SharedLayout for crate::semaphore::Semaphore {}
 unsafe impl SharedLayout for crate::zerobuffer::Oieb {}
 // SAFETY: repr(C), 136 shared words, naturally aligned; its file asserts the layout.
 unsafe impl SharedLayout for crate::zerobuffer::share::ShareTable {}
+// SAFETY: repr(C), 16 shared words, naturally aligned; its file asserts the layout.
+unsafe impl SharedLayout for crate::zerobuffer::ends::EndsTable {}
 // SAFETY: repr(C), 32 shared words; its file asserts the layout.
 unsafe impl SharedLayout for crate::mpmc::RingHeader {}
 // SAFETY: one shared word.

@@ -2,11 +2,16 @@
 
 use core::time::Duration;
 
+use super::ends::Ends;
 use super::error::AttachError;
 use super::layout::{OIEB_SIZE, Oieb};
+use super::peer::Peer;
 use super::ring::{Buffer, RingMemory, State};
+use super::verdict::{Locks, Sign, Verdict};
 use crate::name::Name;
-use crate::platform::{FaultKind, LockState, Pid, Platform, PlatformError, Segment, Watch};
+use crate::platform::{
+    Fate, FaultKind, Identity, LockState, Pid, Platform, PlatformError, Segment, Signal, Watch,
+};
 use crate::sync::Ordering;
 
 /// How long a new reader may take from its lock to removing an old segment.
@@ -48,23 +53,29 @@ pub(super) fn live_reader<P: Platform>(
     platform: &P,
     name: &Name,
     buffer: &Buffer<P::Segment>,
-    strait_reader: bool,
-) -> Result<P::Watch, AttachError<P::Error>> {
+    ends: Option<&Ends<P::Segment>>,
+    space_free: &P::Signal,
+) -> Result<Peer<P::Watch>, AttachError<P::Error>> {
     // Relaxed: only says who is there.
     let pid = Pid(buffer.oieb().reader_pid.load(Ordering::Relaxed));
+    let dead = Err(AttachError::ReaderDead { pid });
     if pid.0 == 0 || !buffer.segment().is_linked() {
-        return Err(AttachError::ReaderDead { pid });
+        return dead;
     }
-    let reader = platform.watch(pid);
-    let alive = match platform.probe_lock(name) {
-        // A lock that exists and that nobody holds: the reader crashed, and a later process may have its number.
-        LockState::Free => false,
-        LockState::Absent => reader.is_alive(),
-        LockState::Held if reader.is_alive() || strait_reader => true,
-        // A process that cannot be seen from here, or the next reader, about to replace what a dead one left.
-        LockState::Held => stays_linked(platform, buffer.segment()),
+    let signal = if space_free.is_locked() { LockState::Held } else { LockState::Free };
+    let locks = Locks { name: platform.probe_lock(name), signal };
+    // First: a process that is watched before its lock is seen held is the one that holds it.
+    let reader = Peer::new(platform, pid, ends.is_some(), ends.and_then(Ends::reader));
+    let sign = match Verdict::by(platform, buffer.segment(), locks) {
+        Verdict::Live { sign, .. } => sign,
+        Verdict::Unknown { pid, doubt } => return Err(AttachError::ReaderUnknown { pid, doubt }),
+        Verdict::Dead { .. } | Verdict::NotOurs(_) => return dead,
     };
-    if alive { Ok(reader) } else { Err(AttachError::ReaderDead { pid }) }
+    // A process that cannot be seen from here, or the next reader, about to replace what a dead one left.
+    if sign == Sign::NameLock && !reader.is_seen() && !stays_linked(platform, buffer.segment()) {
+        return dead;
+    }
+    Ok(reader)
 }
 
 /// Whether nobody replaces the segment within the time that a new reader needs to do so.
@@ -79,18 +90,49 @@ pub(super) fn stays_linked<P: Platform>(platform: &P, segment: &P::Segment) -> b
     segment.is_linked()
 }
 
-/// Whether a process that cannot be seen from here (another PID namespace) shows that it lives by holding its lock.
-pub(super) fn holds_lock_elsewhere<P: Platform>(platform: &P, name: &Name, reader: &P::Watch) -> bool {
-    !reader.was_seen() && platform.probe_lock(name) == LockState::Held
+/// Makes this process the writer: the segment's lock, its record, and its number where a dead writer's or none stands.
+pub(super) fn claim_writer<P: Platform>(
+    platform: &P,
+    buffer: &Buffer<P::Segment>,
+    ends: Option<&Ends<P::Segment>>,
+) -> Result<(), AttachError<P::Error>> {
+    let locked = buffer.segment().lock();
+    let former = ends.and_then(Ends::writer);
+    let is_gone = |writer: Identity| platform.fate(writer) == Fate::Gone;
+    // Relaxed: only says who is there.
+    let pid = Pid(buffer.oieb().writer_pid.load(Ordering::Relaxed));
+    // Of a process that has ended, a child may hold the lock.
+    if !locked && !former.is_some_and(is_gone) {
+        // It may also be somebody who is about to remove what a dead reader left.
+        if pid.0 == 0 && former.is_none() && !stays_linked(platform, buffer.segment()) {
+            return Err(AttachError::ReaderDead { pid });
+        }
+        let pid = former.map_or(pid, |writer| writer.pid);
+        return Err(AttachError::WriterAlreadyConnected { pid });
+    }
+    let this = platform.identity();
+    if let Some(ends) = ends {
+        ends.enter_writer(this);
+    }
+    // Whoever has its record's number and lets us take its lock is not alive.
+    let is_dead = |pid: Pid| match former.filter(|writer| writer.pid == pid) {
+        Some(writer) => locked || is_gone(writer),
+        None => !platform.watch(pid).is_alive(),
+    };
+    let outcome = claim_writer_pid(buffer, this.pid, ends.is_some(), is_dead);
+    if let (Err(_), Some(ends)) = (&outcome, ends) {
+        ends.clear_writer(this);
+    }
+    outcome
 }
 
 /// Puts our pid where a dead writer's, or none, stands.
-pub(super) fn claim_writer_pid<P: Platform>(
-    platform: &P,
-    buffer: &Buffer<P::Segment>,
+fn claim_writer_pid<S: Segment, E>(
+    buffer: &Buffer<S>,
     this: Pid,
     strait_reader: bool,
-) -> Result<(), AttachError<P::Error>> {
+    is_dead: impl Fn(Pid) -> bool,
+) -> Result<(), AttachError<E>> {
     let oieb = buffer.oieb();
     let mut found = 0;
     // Bounded: each turn meets another process that came and went; sixteen of them are a mistake somewhere.
@@ -103,7 +145,7 @@ pub(super) fn claim_writer_pid<P: Platform>(
         if found == 0 {
             continue;
         }
-        if platform.watch(Pid(found)).is_alive() {
+        if !is_dead(Pid(found)) {
             break;
         }
         // It died without letting go. Only the reader knows what of the ring is really in use.
@@ -114,8 +156,12 @@ pub(super) fn claim_writer_pid<P: Platform>(
     Err(AttachError::WriterAlreadyConnected { pid: Pid(found) })
 }
 
-/// Takes our pid out again and leaves `mark`: 0, or [`ABORTED`](super::layout::ABORTED).
-pub(super) fn release_writer_pid(oieb: &Oieb, this: Pid, mark: Pid) {
+/// Lets go of the writer's place, and leaves `mark` there: 0, or [`ABORTED`](super::layout::ABORTED). The record first, so
+/// that whoever finds the place free finds none.
+pub(super) fn release_writer<S: Segment>(oieb: &Oieb, ends: Option<&Ends<S>>, this: Identity, mark: Pid) {
+    if let Some(ends) = ends {
+        ends.clear_writer(this);
+    }
     // Release: everything written comes before. Fails when the buffer is not ours any more, and then leaves it alone.
-    let _ = oieb.writer_pid.compare_exchange(this.0, mark.0, Ordering::Release);
+    let _ = oieb.writer_pid.compare_exchange(this.pid.0, mark.0, Ordering::Release);
 }

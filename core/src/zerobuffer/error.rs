@@ -5,6 +5,9 @@
 use core::fmt;
 
 use super::layout::{ABORTED, MAX_BLOCK};
+use super::verdict::Doubt;
+use crate::kind::Kind;
+pub use crate::maker::Forked;
 use crate::platform::Pid;
 
 /// What became of a writer that did not close, by what stands in `writer_pid`: "died (pid 7)" or "gave up".
@@ -49,11 +52,25 @@ pub enum CreateError<E> {
         /// Bytes asked for.
         payload_capacity: u64,
     },
-    /// A running reader holds the name: by lock, or by process id where the lock file is gone.
-    #[error("another reader is connected (pid {pid})")]
+    /// A running reader holds the name: by a lock, or by process id where no lock is there.
+    #[error("another reader is connected ({})", pid.told())]
     ReaderAlreadyConnected {
         /// Its process, 0 if only its lock is seen.
         pid: Pid,
+    },
+    /// What stands there may be in use: nothing proves that it is a leftover.
+    #[error("a buffer is there ({}), and {doubt}", pid.told())]
+    Undecided {
+        /// Its reader's process, as it stands in the segment.
+        pid: Pid,
+        /// What is missing.
+        doubt: Doubt,
+    },
+    /// What stands there is no ZeroBuffer v1, and somebody else's.
+    #[error("something else has that name: {kind}")]
+    NotOurs {
+        /// What it seems to be.
+        kind: Kind,
     },
     /// The system refused.
     #[error(transparent)]
@@ -127,6 +144,14 @@ pub enum AttachError<E> {
         /// Its process, 0 if it closed.
         pid: Pid,
     },
+    /// Nothing tells whether the reader lives.
+    #[error("the reader may be gone (pid {pid}): {doubt}")]
+    ReaderUnknown {
+        /// Its process, as it stands in the segment.
+        pid: Pid,
+        /// What is missing.
+        doubt: Doubt,
+    },
     /// The system refused.
     #[error(transparent)]
     System(E),
@@ -162,6 +187,9 @@ pub enum WriteError<E> {
         /// Its process.
         pid: Pid,
     },
+    /// The end is another process's.
+    #[error(transparent)]
+    Forked(#[from] Forked),
     /// Another writer has taken the buffer.
     #[error("another writer has taken the buffer (pid {pid})")]
     Replaced {
@@ -202,6 +230,16 @@ pub enum ReadError<E> {
         /// Its process, or [`ABORTED`] if it gave up.
         pid: Pid,
     },
+    /// The buffer has lost its name: something removed it, or a part of it, and no writer can find it any more. Every frame
+    /// that was there was read.
+    #[error("the buffer was removed by another program")]
+    Removed,
+    /// Another buffer stands under its name, and writers connect to that. Every frame that was there was read.
+    #[error("another reader has taken the name ({})", pid.told())]
+    Replaced {
+        /// Its process.
+        pid: Pid,
+    },
     /// A frame with another number than the next. The frame is kept: the next read returns it.
     #[error("sequence gap: expected frame {expected}, found {found}")]
     SequenceGap {
@@ -210,6 +248,9 @@ pub enum ReadError<E> {
         /// The number found.
         found: u64,
     },
+    /// The end is another process's.
+    #[error(transparent)]
+    Forked(#[from] Forked),
     /// More frames are held than can be kept track of.
     #[error("{limit} frames are held: release one first")]
     TooManyHeld {
@@ -349,6 +390,9 @@ pub enum MetadataError {
         /// Most bytes that fit: the block less 8.
         max: u64,
     },
+    /// The end is another process's.
+    #[error(transparent)]
+    Forked(#[from] Forked),
     /// Empty metadata says nothing, and existing readers fail on it.
     #[error("metadata of 0 bytes: leave it out instead")]
     Empty,

@@ -5,6 +5,7 @@ use super::error::ReadError;
 use super::halves::announce_space;
 use super::lend;
 use super::ring::{Buffer, Claimed, return_space};
+use crate::maker::Maker;
 use crate::platform::{Platform, Signal as _};
 
 /// Returns space of frames released away from their reader, on any thread.
@@ -12,21 +13,30 @@ use crate::platform::{Platform, Signal as _};
 pub struct Returner<P: Platform> {
     buffer: Buffer<P::Segment>,
     space_free: P::Signal,
+    platform: P,
+    maker: Maker,
 }
 
 impl<P: Platform> Returner<P> {
-    pub(super) fn new(buffer: Buffer<P::Segment>, space_free: P::Signal) -> Self {
-        Self { buffer, space_free }
+    pub(super) fn new(buffer: Buffer<P::Segment>, space_free: P::Signal, platform: P) -> Self {
+        let maker = Maker::this(&platform);
+        Self { buffer, space_free, platform, maker }
+    }
+
+    /// Whether this is the process that made it, and not one that was forked from it: a child gives nothing back.
+    pub fn is_here(&self) -> bool {
+        self.maker.is_here(&self.platform)
     }
 
     /// Gives `bytes` of ring back to the writer, and wakes it. They must be those of the oldest frames held.
     ///
     /// # Errors
-    /// [`ReadError::Truncated`], [`ReadError::Corrupt`] or [`ReadError::System`].
+    /// [`ReadError::Forked`], [`ReadError::Truncated`], [`ReadError::Corrupt`] or [`ReadError::System`].
     pub fn return_space(&self, bytes: u64) -> Result<(), ReadError<P::Error>> {
         if bytes == 0 {
             return Ok(());
         }
+        self.maker.check(&self.platform)?;
         backed(self.buffer.segment()).map_err(|(found, needed)| ReadError::Truncated { found, needed })?;
         return_space(&self.buffer, bytes).map_err(ReadError::Corrupt)?;
         announce_space(&self.space_free).map_err(ReadError::System)
@@ -80,11 +90,19 @@ impl Place {
 pub struct Lender<P: Platform> {
     buffer: Buffer<P::Segment>,
     data_ready: P::Signal,
+    platform: P,
+    maker: Maker,
 }
 
 impl<P: Platform> Lender<P> {
-    pub(super) fn new(buffer: Buffer<P::Segment>, data_ready: P::Signal) -> Self {
-        Self { buffer, data_ready }
+    pub(super) fn new(buffer: Buffer<P::Segment>, data_ready: P::Signal, platform: P) -> Self {
+        let maker = Maker::this(&platform);
+        Self { buffer, data_ready, platform, maker }
+    }
+
+    /// Whether this is the process that made it, and not one that was forked from it: a child gives nothing back.
+    pub fn is_here(&self) -> bool {
+        self.maker.is_here(&self.platform)
     }
 
     /// The first `len` bytes at `place`, where a frame of this writer is that its reader has lent us; none if there are

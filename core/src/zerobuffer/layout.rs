@@ -104,7 +104,7 @@ impl Oieb {
     }
 
     /// Whether every word is zero, as [`initialize`](Self::initialize) needs it; the first that is not.
-    pub(super) fn check_blank(&self) -> Result<(), Corrupt> {
+    pub(crate) fn check_blank(&self) -> Result<(), Corrupt> {
         // Relaxed, all: the caller has the memory to itself.
         let half = |word: &SharedU32| u64::from(word.load(Ordering::Relaxed));
         let whole = |word: &SharedU64| word.load(Ordering::Relaxed);
@@ -149,7 +149,7 @@ impl Oieb {
     /// # Errors
     /// [`AttachError::NotReady`] while the size is still 0; [`AttachError::WrongOiebSize`],
     /// [`AttachError::WrongVersion`], [`AttachError::BadGeometry`] with the numbers found.
-    pub(super) fn geometry<E>(&self, segment_len: usize) -> Result<Geometry, AttachError<E>> {
+    pub(crate) fn geometry<E>(&self, segment_len: usize) -> Result<Geometry, AttachError<E>> {
         // Pairs with the Release store in `initialize`.
         match self.oieb_size.load(Ordering::Acquire) {
             0 => return Err(AttachError::NotReady { len: segment_len }),

@@ -30,9 +30,12 @@
 //! | [`release`] | which bytes may be returned when frames are released out of order |
 //! | [`metadata`] | the write-once block |
 //! | [`reader`], [`writer`], `wait` | waiting, and what happens when the other end dies |
-//! | `attach`, `ownership` | who may connect, who owns the name, what is a leftover |
+//! | `peer` | whether the other end still lives |
+//! | [`verdict`] | whether a buffer is in use, and by which evidence |
+//! | `attach`, `ownership` | who may connect, who owns the name, what is removed |
 //! | [`local`] | both ends inside one program: an interrupt handler and the main loop |
 //! | [`duplex`] | request and response over two buffers: names, and what a response says |
+//! | [`ends`] | who the two ends are, where both are Strait |
 //! | [`share`] | how two Strait ends share a request's bytes |
 //! | `handles` | frames away from their endpoint, on any thread |
 //! | `lend` | whose bytes a frame's are, from claim to release and from reserve to commit |
@@ -44,6 +47,7 @@ mod attach;
 mod consumer;
 pub mod cursor;
 pub mod duplex;
+pub mod ends;
 mod error;
 mod halves;
 mod handles;
@@ -56,6 +60,7 @@ pub mod local;
 mod loom_tests;
 pub mod metadata;
 mod ownership;
+mod peer;
 mod producer;
 pub mod reader;
 pub mod release;
@@ -64,13 +69,16 @@ pub mod share;
 mod state;
 #[cfg(all(test, not(loom)))]
 mod tests;
+pub mod verdict;
 mod wait;
 pub mod writer;
 
-pub use error::{AttachError, Corrupt, CreateError, Death, MetadataError, ReadError, WriteError};
+pub use error::{AttachError, Corrupt, CreateError, Death, Forked, MetadataError, ReadError, WriteError};
 pub use handles::{Lender, Place, Returner};
 pub use layout::{ABORTED, Config, FRAME_OVERHEAD, FrameHeader, Geometry, Oieb};
+pub use ownership::remove_leftover;
 pub use reader::{Claimed, ReaderEndpoint};
 pub use ring::Counters;
 pub use share::Shares;
+pub use verdict::Verdict;
 pub use writer::{Reserved, WriterEndpoint};

@@ -3,20 +3,24 @@
 use core::time::Duration;
 
 use super::attach::backed;
+use super::ends::{ENDS_SIZE, Ends};
 use super::error::{CreateError, MetadataError, ReadError};
 use super::halves::{ReaderHalf, announce_space};
 use super::handles::Returner;
-use super::layout::{ABORTED, Config, Geometry};
+use super::layout::{ABORTED, Config, Geometry, Oieb};
 use super::lend;
 use super::metadata;
-use super::ownership::{Owned, owner, remove_leftovers};
+use super::ownership::Owned;
+use super::peer::Peer;
 pub use super::ring::Claimed;
 use super::ring::{Buffer, Consumer, Counters, NoFrame, RingMemory};
 use super::share::{SHARE_TABLE_SIZE, Shares};
 use super::wait::{Backoff, Idle, LONGEST_SLICE, Pace, UNSEEN_SLICE, Waited, Waiting, wait};
-use super::writer::{DATA_READY, RECHECK_SIZE, SPACE_FREE};
+use super::writer::RECHECK_SIZE;
+use crate::maker::Maker;
 use crate::name::Name;
-use crate::platform::{Access, FaultKind, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch};
+use crate::platform::{Access, Identity, Pid, Platform, Segment, Signal, WaitPolicy};
+use crate::shm::view;
 use crate::sync::Ordering;
 use crate::time::{Deadline, Instant};
 
@@ -29,9 +33,14 @@ use crate::time::{Deadline, Instant};
 pub struct ReaderEndpoint<P: Platform> {
     half: ReaderHalf<Buffer<P::Segment>, P::Signal>,
     platform: P,
-    writer: Option<P::Watch>,
+    maker: Maker,
+    /// Where the two ends are told.
+    ends: Ends<P::Segment>,
+    writer: Option<Peer<P::Watch>>,
     had_writer: bool,
     died: Option<Pid>,
+    /// Whether the end of the stream was told since the last frame.
+    ended: bool,
     backoff: Backoff,
     pace: Pace,
     /// Stamp of the last look at the segment's size.
@@ -43,7 +52,7 @@ pub struct ReaderEndpoint<P: Platform> {
     waits: u64,
     sleeps: u64,
     /// Declared last: everything is removed after the mapping is gone.
-    _owned: Owned<P>,
+    owned: Owned<P>,
 }
 
 impl<P: Platform> ReaderEndpoint<P> {
@@ -83,46 +92,40 @@ impl<P: Platform> ReaderEndpoint<P> {
         shares: Option<bool>,
     ) -> Result<Self, CreateError<P::Error>> {
         let geometry = config.geometry()?;
-        let too_large = CreateError::TooLarge {
+        let too_large = || CreateError::TooLarge {
             metadata_capacity: config.metadata_capacity,
             payload_capacity: config.payload_capacity,
         };
-        let extra = shares.map_or(0, |_| SHARE_TABLE_SIZE);
-        let len = geometry.segment_len().and_then(|len| len.checked_add(extra)).ok_or(too_large)?;
-        let lock = platform.lock(name, access).map_err(|error| match error.kind() {
-            FaultKind::Busy => CreateError::ReaderAlreadyConnected { pid: owner(&platform, name) },
-            _ => CreateError::System(error),
-        })?;
-        let mut owned =
-            Owned { platform: platform.clone(), name: name.clone(), segment: None, signals: 0, _lock: lock };
-        remove_leftovers(&platform, name)?;
-
-        let segment = platform.create_segment(name, len, access).map_err(CreateError::System)?;
-        owned.segment = Some(segment.clone());
-        let data_ready =
-            platform.create_signal(&name.prefixed(DATA_READY), access).map_err(CreateError::System)?;
-        owned.signals = 1;
-        let space_free =
-            platform.create_signal(&name.prefixed(SPACE_FREE), access).map_err(CreateError::System)?;
-        owned.signals = 2;
-        // Tells a later Strait writer what our words mean (`ring`), as long as we live.
-        space_free.lock();
-
-        let buffer = Buffer::new(segment, geometry)
+        let extra = ENDS_SIZE.saturating_add(shares.map_or(0, |_| SHARE_TABLE_SIZE));
+        let len = geometry.segment_len().and_then(|len| len.checked_add(extra));
+        let len = len.filter(|len| isize::try_from(*len).is_ok()).ok_or_else(too_large)?;
+        let (this, maker) = (platform.identity(), Maker::this(&platform));
+        let mut prepare = |segment: &P::Segment| {
+            // Each has room, as `len` says.
+            let _ = Ends::create(segment.clone(), geometry, this);
+            if let Some(lends) = shares {
+                let _ = Shares::create(segment.clone(), geometry, lends);
+            }
+            // Last, where a segment has its name before it is prepared: a writer that sees the OIEB finds everything else.
+            if let Ok(oieb) = view::<Oieb, _>(segment, 0) {
+                oieb.initialize(geometry, this.pid.0);
+            }
+        };
+        let (owned, segment, data_ready, space_free) =
+            Owned::create(platform.clone(), name, len, access, &mut prepare)?;
+        let buffer = Buffer::new(segment.clone(), geometry)
             .map_err(|error| CreateError::PayloadTooSmall { capacity: error.len as u64 })?;
-        if let Some(lends) = shares {
-            // It was made long enough.
-            let _ = Shares::create(buffer.segment().clone(), geometry, lends);
-        }
-        // Last: a writer that sees the OIEB finds everything else.
-        buffer.oieb().initialize(geometry, platform.this().0);
+        let ends = Ends::open(segment, geometry).ok_or_else(too_large)?;
         let backoff = Backoff::new(platform.wait_policy());
         Ok(Self {
             half: ReaderHalf::new(Consumer::new(buffer), data_ready, space_free),
             platform,
+            maker,
+            ends,
             writer: None,
             had_writer: false,
             died: None,
+            ended: false,
             backoff,
             pace: Pace::default(),
             size_checked: None,
@@ -130,7 +133,7 @@ impl<P: Platform> ReaderEndpoint<P> {
             quiet_since: None,
             waits: 0,
             sleeps: 0,
-            _owned: owned,
+            owned,
         })
     }
 
@@ -140,6 +143,8 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// - [`ReadError::Timeout`] once `deadline` is over, the writer living or none having come yet;
     /// - [`ReadError::EndOfStream`] when the last writer has closed and every frame was claimed, within 100 ms;
     /// - [`ReadError::WriterDead`] when it died or gave up, likewise;
+    /// - [`ReadError::Forked`] at once in a process that was forked since;
+    /// - [`ReadError::Removed`], [`ReadError::Replaced`] when another program took the buffer from its name, likewise;
     /// - [`ReadError::SequenceGap`] (the next call returns the frame found), [`ReadError::Corrupt`],
     ///   [`ReadError::Truncated`], [`ReadError::System`].
     pub fn claim<H: Fn() -> u64>(
@@ -189,6 +194,7 @@ impl<P: Platform> ReaderEndpoint<P> {
     }
 
     fn attempt_claim<H: Fn() -> u64>(&mut self, held: &H) -> Result<Option<Claimed>, ReadError<P::Error>> {
+        self.maker.check(&self.platform)?;
         if !core::mem::take(&mut self.just_checked) {
             self.check_size()?;
         }
@@ -196,18 +202,50 @@ impl<P: Platform> ReaderEndpoint<P> {
         if claimed.is_some() {
             self.died = None;
             self.quiet_since = None;
+            self.ended = false;
         }
         Ok(claimed)
     }
 
-    /// Finds out why there is no frame: the writer closed, died, or is merely silent. With `recover`, a frame that a
-    /// living writer has not announced is taken all the same.
+    /// Finds out why there is no frame: the writer closed, died, or is merely silent, or no writer can come. With `recover`,
+    /// a frame that a living writer has not announced is taken all the same.
     fn look<H: Fn() -> u64>(&mut self, held: &H, recover: bool) -> Result<Look, ReadError<P::Error>> {
+        let outcome = self.look_at_writer(held, recover);
+        match &outcome {
+            Ok(Look::Quiet) => self.check_name()?,
+            // The end of what was there comes first.
+            Err(ReadError::EndOfStream | ReadError::WriterDead { .. })
+                if core::mem::replace(&mut self.ended, true) =>
+            {
+                self.check_name()?;
+            }
+            _ => {}
+        }
+        outcome
+    }
+
+    /// Whether a writer still finds us.
+    fn check_name(&self) -> Result<(), ReadError<P::Error>> {
+        if self.owned.is_linked() {
+            return Ok(());
+        }
+        Err(match self.owned.successor() {
+            Some(pid) => ReadError::Replaced { pid },
+            None => ReadError::Removed,
+        })
+    }
+
+    fn look_at_writer<H: Fn() -> u64>(
+        &mut self,
+        held: &H,
+        recover: bool,
+    ) -> Result<Look, ReadError<P::Error>> {
         self.check_size()?;
         // Acquire: a writer that has let go committed everything before.
         let pid = Pid(self.buffer().oieb().writer_pid.load(Ordering::Acquire));
+        let record = self.ends.writer();
         if pid.0 != 0 {
-            if self.is_alive(pid) {
+            if self.is_alive(pid, record) {
                 // A late permit for a frame taken here is ignored when it comes.
                 let recovered = if recover { self.half.try_recover(held) } else { Ok(None) };
                 return Ok(recovered.ok().flatten().map_or(Look::Quiet, Look::Claimed));
@@ -218,8 +256,12 @@ impl<P: Platform> ReaderEndpoint<P> {
             let metadata = self.buffer().oieb().metadata_written_bytes.load(Ordering::Relaxed);
             self.had_writer = written != 0 || metadata != 0 || self.half.was_called();
         }
-        // A second writer that an existing implementation refused clears the first one's pid: its lock says that it lives.
-        if !self.had_writer || (pid.0 == 0 && self.buffer().segment().is_locked()) {
+        // A second writer that an existing implementation refused clears the first one's pid: its record and its lock say
+        // that it lives.
+        if pid.0 == 0 && record.is_some_and(|writer| self.is_alive(writer.pid, record)) {
+            return Ok(Look::Quiet);
+        }
+        if !self.had_writer {
             return Ok(Look::Quiet);
         }
         // The writer is gone: what it announced between our last attempt and now comes first, then what it committed
@@ -241,6 +283,9 @@ impl<P: Platform> ReaderEndpoint<P> {
             if !self.half.consumer.clean_up_after(pid.0, this).map_err(ReadError::Corrupt)? {
                 return Ok(Look::Quiet);
             }
+            if let Some(writer) = record {
+                self.ends.clear_writer(writer);
+            }
             announce_space(&self.half.space_free).map_err(ReadError::System)?;
         }
         if pid.0 != 0 {
@@ -249,20 +294,20 @@ impl<P: Platform> ReaderEndpoint<P> {
         Err(self.died.map_or(ReadError::EndOfStream, |pid| ReadError::WriterDead { pid }))
     }
 
-    /// Whether the process that `writer_pid` names is connected: it runs, or it holds the writer's lock from where we
-    /// cannot see it (another PID namespace). A writer that gave up has said so itself, and may hold its lock a moment more.
-    fn is_alive(&mut self, pid: Pid) -> bool {
+    /// Whether the process that `writer_pid` names is connected. `record`: the last writer that is Strait, which is that one
+    /// if it has its number. A writer that gave up has said so itself, and may hold its lock a moment more.
+    fn is_alive(&mut self, pid: Pid, record: Option<Identity>) -> bool {
+        self.had_writer = true;
         if pid == ABORTED {
-            self.had_writer = true;
             return false;
         }
-        if self.writer.as_ref().is_none_or(|watch| watch.pid() != pid) {
-            self.writer = Some(self.platform.watch(pid));
-            self.had_writer = true;
+        let record = record.filter(|record| record.pid == pid);
+        if self.writer.as_ref().is_none_or(|writer| !writer.is(pid, record)) {
+            self.writer = Some(Peer::new(&self.platform, pid, record.is_some(), record));
             self.died = None;
         }
-        let Some(watch) = &self.writer else { return false };
-        watch.is_alive() || (!watch.was_seen() && self.buffer().segment().is_locked())
+        let locked = || self.buffer().segment().is_locked();
+        self.writer.as_ref().is_some_and(|writer| writer.lives(locked, locked))
     }
 
     /// The frame's bytes, in shared memory.
@@ -297,6 +342,7 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// # Errors
     /// As [`release`](Self::release).
     pub fn return_released(&mut self) -> Result<(), ReadError<P::Error>> {
+        self.maker.check(&self.platform)?;
         self.check_size()?;
         self.half.consumer.publish_count();
         self.return_pending()
@@ -304,6 +350,7 @@ impl<P: Platform> ReaderEndpoint<P> {
 
     fn return_pending(&mut self) -> Result<(), ReadError<P::Error>> {
         if self.half.consumer.has_pending() {
+            self.maker.check(&self.platform)?;
             self.check_size()?;
             self.half.return_pending()?;
         }
@@ -313,7 +360,7 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// A handle by which frames are read and returned on other threads. While frames are held, it returns the space of
     /// all, one call at a time, after a [`return_released`](Self::return_released).
     pub fn returner(&self) -> Returner<P> {
-        Returner::new(self.buffer().clone(), self.half.space_free.clone())
+        Returner::new(self.buffer().clone(), self.half.space_free.clone(), self.platform.clone())
     }
 
     /// The words by which this end and its writer share requests, if there are any.
@@ -345,7 +392,7 @@ impl<P: Platform> ReaderEndpoint<P> {
         self.check_size()?;
         // Relaxed: only says who is there.
         let pid = self.buffer().oieb().writer_pid.load(Ordering::Relaxed);
-        Ok(pid != 0 && self.is_alive(Pid(pid)))
+        Ok(pid != 0 && self.is_alive(Pid(pid), self.ends.writer()))
     }
 
     /// Block sizes.
@@ -367,6 +414,11 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// What was read so far.
     pub fn counters(&self) -> Counters {
         Counters { waits: self.waits, sleeps: self.sleeps, ..self.half.consumer.counters }
+    }
+
+    /// Why the lock of the name is not held in every place where implementations look for it, if it is not.
+    pub fn lock_skipped(&self) -> Option<&dyn core::error::Error> {
+        self.owned.lock_skipped()
     }
 
     /// Whether other users may write the segment.
@@ -392,7 +444,9 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// Takes the permits that were used, so that [`data_ready`](Self::data_ready) blocks: call it, try once more, and
     /// only then wait outside.
     pub fn prepare_wait(&mut self) {
-        self.half.settle();
+        if self.maker.is_here(&self.platform) {
+            self.half.settle();
+        }
     }
 
     fn buffer(&self) -> &Buffer<P::Segment> {
@@ -413,6 +467,10 @@ impl<P: Platform> ReaderEndpoint<P> {
 
 impl<P: Platform> Drop for ReaderEndpoint<P> {
     fn drop(&mut self) {
+        // A child's copy says nothing.
+        if !self.maker.is_here(&self.platform) {
+            return;
+        }
         if backed(self.buffer().segment()).is_ok() {
             self.half.consumer.publish_count();
             // Release: a writer that sees it finds nothing of ours half done.

@@ -1,13 +1,13 @@
 //! How two Strait ends share a request's bytes, and cancel requests: words behind the payload ring.
 //!
 //! ```text
-//! segment   OIEB │ metadata │ payload ring │ ShareTable
-//!                                            magic, client, lends, clients, reserved   64 bytes
-//!                                            shares[64], cancelled[64]        8 bytes each, by number modulo 64
+//! segment   OIEB │ metadata │ payload ring │ EndsTable │ ShareTable
+//!                                                        magic, client, lends, clients, reserved   64 bytes
+//!                                                        shares[64], cancelled[64]   8 bytes each, by number modulo 64
 //! ```
 //!
 //! The words of ZeroBuffer v1 end with the ring; a segment may be longer, and no peer looks there. A server puts the
-//! table at the end of its request buffer and says whether it is willing to share; a client that is, too, enters its
+//! table behind the [ends](super::ends) of its request buffer and says whether it is willing to share; a client that is, too, enters its
 //! process number.
 //!
 //! # Sharing
@@ -22,6 +22,7 @@
 //! bytes that the table names, but at those of the request that it remembers.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+use super::ends::ENDS_SIZE;
 use super::layout::{Geometry, Oieb};
 use crate::layout::assert_layout;
 use crate::platform::{Pid, Segment};
@@ -138,7 +139,7 @@ pub struct Shares<S> {
 impl<S: Segment> Shares<S> {
     /// Makes the table of a new buffer, whose bytes are zero and which nobody sees yet.
     pub(super) fn create(segment: S, geometry: Geometry, lends: bool) -> Option<Self> {
-        let shares = Self { segment, offset: geometry.segment_len()? };
+        let shares = Self { segment, offset: geometry.segment_len()?.checked_add(ENDS_SIZE)? };
         let table = shares.table()?;
         // Relaxed: the magic orders it.
         table.lends.store(u64::from(lends), Ordering::Relaxed);
@@ -149,7 +150,7 @@ impl<S: Segment> Shares<S> {
 
     /// The table of an existing buffer, if it has one.
     pub(super) fn open(segment: S, geometry: Geometry) -> Option<Self> {
-        let shares = Self { segment, offset: geometry.segment_len()? };
+        let shares = Self { segment, offset: geometry.segment_len()?.checked_add(ENDS_SIZE)? };
         // Acquire: pairs with the store in `create`.
         (shares.table()?.magic.load(Ordering::Acquire) == MAGIC).then_some(shares)
     }
@@ -282,7 +283,7 @@ mod tests {
 
     fn shares() -> (HeapSegment, Shares<HeapSegment>) {
         let geometry = Geometry { metadata_size: 64, payload_size: 128 };
-        let segment = HeapSegment::new(128 + 64 + 128 + SHARE_TABLE_SIZE);
+        let segment = HeapSegment::new(128 + 64 + 128 + ENDS_SIZE + SHARE_TABLE_SIZE);
         assert!(Shares::open(segment.clone(), geometry).is_none(), "no table yet");
         let shares = Shares::create(segment.clone(), geometry, true).expect("it fits");
         assert!(Shares::open(segment.clone(), geometry).is_some());

@@ -2,20 +2,23 @@
 
 use core::time::Duration;
 
-use super::attach::{
-    backed, claim_writer_pid, holds_lock_elsewhere, live_reader, not_found, open_buffer, release_writer_pid,
-};
+use super::attach::{backed, claim_writer, live_reader, not_found, open_buffer, release_writer};
+use super::ends::Ends;
 use super::error::{AttachError, MetadataError, WriteError};
 use super::halves::WriterHalf;
 use super::handles::{Lender, Place};
 use super::layout::{ABORTED, FRAME_OVERHEAD, Geometry};
 use super::lend;
 use super::metadata;
+use super::peer::Peer;
 use super::ring::{Buffer, Counters, NoRoom, Producer, RingMemory, Room};
 use super::share::Shares;
 use super::wait::{Backoff, Idle, Pace, Waited, Waiting, wait};
+use crate::maker::Maker;
 use crate::name::Name;
-use crate::platform::{FaultKind, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy, Watch};
+use crate::platform::{
+    FaultKind, Identity, LockState, Pid, Platform, PlatformError, Segment, Signal, WaitPolicy,
+};
 use crate::sync::Ordering;
 use crate::time::{Deadline, Instant};
 
@@ -60,9 +63,11 @@ pub struct WriterEndpoint<P: Platform> {
     half: WriterHalf<Buffer<P::Segment>, P::Signal>,
     platform: P,
     name: Name,
-    this: Pid,
-    reader: P::Watch,
-    strait_reader: bool,
+    this: Identity,
+    maker: Maker,
+    reader: Peer<P::Watch>,
+    /// Where the two ends are told, behind a Strait reader.
+    ends: Option<Ends<P::Segment>>,
     backoff: Backoff,
     pace: Pace,
     /// Stamp of the last look at the segment's size.
@@ -81,6 +86,7 @@ impl<P: Platform> WriterEndpoint<P> {
     /// - [`AttachError::NotFound`]: no such buffer;
     /// - [`AttachError::NotReady`]: its reader is still creating it, try again soon;
     /// - [`AttachError::ReaderDead`]: a leftover;
+    /// - [`AttachError::ReaderUnknown`]: nothing tells whether it is one;
     /// - [`AttachError::WriterAlreadyConnected`];
     /// - the others: not a ZeroBuffer v1, or the system refused.
     pub fn attach(platform: P, name: &Name) -> Result<Self, AttachError<P::Error>> {
@@ -96,33 +102,30 @@ impl<P: Platform> WriterEndpoint<P> {
             })
         };
         let (data_ready, space_free) = (signal(DATA_READY)?, signal(SPACE_FREE)?);
-        let strait_reader = space_free.is_locked();
-        let reader = live_reader(&platform, name, &buffer, strait_reader)?;
-        let this = platform.this();
-        if !buffer.segment().lock() {
-            // Relaxed: only says who is there.
-            let pid = Pid(buffer.oieb().writer_pid.load(Ordering::Relaxed));
-            return Err(AttachError::WriterAlreadyConnected { pid });
-        }
-        claim_writer_pid(&platform, &buffer, this, strait_reader)?;
+        let ends = Ends::open(buffer.segment().clone(), buffer.geometry());
+        let reader = live_reader(&platform, name, &buffer, ends.as_ref(), &space_free)?;
+        let this = platform.identity();
+        claim_writer(&platform, &buffer, ends.as_ref())?;
         if !buffer.segment().is_linked() {
-            release_writer_pid(buffer.oieb(), this, Pid(0));
+            release_writer(buffer.oieb(), ends.as_ref(), this, Pid(0));
             return Err(AttachError::ReaderDead { pid: reader.pid() });
         }
         let oieb_of = buffer.clone();
         let producer = Producer::new(buffer).map_err(|corrupt| {
-            release_writer_pid(oieb_of.oieb(), this, Pid(0));
+            release_writer(oieb_of.oieb(), ends.as_ref(), this, Pid(0));
             AttachError::Corrupt(corrupt)
         })?;
         let reader_checked = platform.now();
         let backoff = Backoff::new(platform.wait_policy());
+        let maker = Maker::this(&platform);
         Ok(Self {
             half: WriterHalf { producer, data_ready, space_free },
             platform,
             name: name.clone(),
             this,
+            maker,
             reader,
-            strait_reader,
+            ends,
             backoff,
             pace: Pace::default(),
             size_checked: None,
@@ -139,6 +142,7 @@ impl<P: Platform> WriterEndpoint<P> {
     /// - at once: [`WriteError::TooLarge`], [`WriteError::Empty`];
     /// - [`WriteError::Full`] once `deadline` is over;
     /// - [`WriteError::ReaderDead`] if the reader closed (at once) or died (within 100 ms);
+    /// - [`WriteError::Forked`] at once in a process that was forked since;
     /// - [`WriteError::Replaced`], [`WriteError::Truncated`], [`WriteError::Corrupt`], [`WriteError::System`].
     pub fn reserve(&mut self, len: usize, deadline: Deadline) -> Result<Reserved, WriteError<P::Error>> {
         let len = self.check_len(len)?;
@@ -204,6 +208,7 @@ impl<P: Platform> WriterEndpoint<P> {
 
     /// `None` while the ring is full.
     fn attempt_reserve(&mut self, len: u64) -> Result<Option<Reserved>, WriteError<P::Error>> {
+        self.maker.check(&self.platform)?;
         if self.check_size()? && self.platform.now().saturating_since(self.reader_checked) >= RECHECK_READER {
             self.check_reader()?;
         }
@@ -232,6 +237,7 @@ impl<P: Platform> WriterEndpoint<P> {
     /// but the reader may learn of it late.
     #[expect(clippy::needless_pass_by_value, reason = "a reservation is used up")]
     pub fn commit(&mut self, reserved: Reserved) -> Result<u64, WriteError<P::Error>> {
+        self.maker.check(&self.platform)?;
         self.check_size()?;
         self.publish(&reserved)
     }
@@ -244,6 +250,7 @@ impl<P: Platform> WriterEndpoint<P> {
     pub fn commit_copy(&mut self, reserved: Reserved, data: &[u8]) -> Result<u64, WriteError<P::Error>> {
         /// Bytes copied in about the time for which a look at the size is good.
         const SHORT: usize = 16 << 10;
+        self.maker.check(&self.platform)?;
         self.half.producer.fill(&reserved.room, data).map_err(WriteError::Corrupt)?;
         if data.len() > SHORT {
             self.check_size()?;
@@ -264,6 +271,7 @@ impl<P: Platform> WriterEndpoint<P> {
     /// # Errors
     /// [`MetadataError`]: already there, too large, empty, or the block is corrupt.
     pub fn set_metadata(&mut self, data: &[u8]) -> Result<(), MetadataError> {
+        self.maker.check(&self.platform)?;
         metadata::write(self.buffer(), data)
     }
 
@@ -286,18 +294,19 @@ impl<P: Platform> WriterEndpoint<P> {
 
     /// Whether the reader is a Strait end.
     pub fn is_strait_reader(&self) -> bool {
-        self.strait_reader
+        self.ends.is_some()
     }
 
     /// The words by which this end and its reader share requests, if there are any.
     pub fn shares(&self) -> Option<Shares<P::Segment>> {
-        let shares = || Shares::open(self.buffer().segment().clone(), self.buffer().geometry());
-        self.strait_reader.then(shares)?
+        let shares =
+            |_: &Ends<P::Segment>| Shares::open(self.buffer().segment().clone(), self.buffer().geometry());
+        self.ends.as_ref().and_then(shares)
     }
 
     /// A handle by which frames that the reader gave back to look at are read, on any thread.
     pub fn lender(&self) -> Lender<P> {
-        Lender::new(self.buffer().clone(), self.half.data_ready.clone())
+        Lender::new(self.buffer().clone(), self.half.data_ready.clone(), self.platform.clone())
     }
 
     /// Block sizes.
@@ -336,7 +345,9 @@ impl<P: Platform> WriterEndpoint<P> {
 
     /// Uses up old permits of [`space_free`](Self::space_free): call it, try once more, and only then wait outside.
     pub fn prepare_wait(&mut self) {
-        self.half.forget_permits();
+        if self.maker.is_here(&self.platform) {
+            self.half.forget_permits();
+        }
     }
 
     /// Whether the reader that created the buffer is still there.
@@ -368,11 +379,11 @@ impl<P: Platform> WriterEndpoint<P> {
             return Err(WriteError::ReaderDead { pid: Pid(0) });
         }
         let writer = oieb.writer_pid.load(Ordering::Relaxed);
-        if writer == self.this.0 {
+        if writer == self.this.pid.0 {
             return Ok(());
         }
         // A second writer that an existing implementation refused clears our pid: put it back.
-        match oieb.writer_pid.compare_exchange(0, self.this.0, Ordering::Acquire) {
+        match oieb.writer_pid.compare_exchange(0, self.this.pid.0, Ordering::Acquire) {
             Ok(_) => Ok(()),
             Err(pid) => Err(WriteError::Replaced { pid: Pid(pid) }),
         }
@@ -388,25 +399,25 @@ impl<P: Platform> WriterEndpoint<P> {
         if !linked || pid != self.reader.pid().0 {
             return Err(gone);
         }
-        if self.reader.is_alive() || holds_lock_elsewhere(&self.platform, &self.name, &self.reader) {
-            return Ok(());
-        }
-        Err(gone)
+        let locked = || self.half.space_free.is_locked();
+        let held = || self.platform.probe_lock(&self.name) == LockState::Held;
+        if self.reader.lives(locked, held) { Ok(()) } else { Err(gone) }
     }
 }
 
 impl<P: Platform> Drop for WriterEndpoint<P> {
     fn drop(&mut self) {
-        if backed(self.buffer().segment()).is_err() {
+        // A child's copy says nothing.
+        if !self.maker.is_here(&self.platform) || backed(self.buffer().segment()).is_err() {
             return;
         }
-        if self.strait_reader && self.half.producer.counters.frames == 0 {
+        if self.ends.is_some() && self.half.producer.counters.frames == 0 {
             // A permit without a frame: all that shows, once our number is gone, that a writer was here. Before that, so that
             // whoever finds no writer finds the permit. Readers of other implementations would look for its frame.
             let _ = self.half.data_ready.post();
         }
         let mark = if self.aborts { ABORTED } else { Pid(0) };
-        release_writer_pid(self.buffer().oieb(), self.this, mark);
+        release_writer(self.buffer().oieb(), self.ends.as_ref(), self.this, mark);
     }
 }
 

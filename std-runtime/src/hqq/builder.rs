@@ -98,7 +98,7 @@ impl LinkBuilder {
     }
 
     /// Says that programs of other implementations will open the link: waits look once a millisecond at least instead of
-    /// relying on doorbells, and what dead processes held is recovered only by [`Link::recover_side`].
+    /// relying on doorbells, and slots that dead processes held are recovered only by [`Link::recover_side`].
     pub fn foreign_peers(mut self) -> Self {
         self.foreign_peers = true;
         self
@@ -129,7 +129,8 @@ impl LinkBuilder {
         self
     }
 
-    /// Makes the link; replaces one whose processes are all dead.
+    /// Makes the link; replaces one of Strait's whose processes have all ended, which must be proven, unless it is
+    /// [kept](Self::keep), or programs of other implementations may use it. Whatever else has the name stays as it is.
     ///
     /// # Errors
     /// [`OpenError`]: bad name or numbers, a name in use, full memory, no rights. Nothing is left behind.
@@ -150,10 +151,11 @@ impl LinkBuilder {
         Ok(self.clone().finish(link.map_err(|error| OpenError::new(&self.name, error))?))
     }
 
-    /// Opens the link, or makes it if there is none.
+    /// Opens the link, or makes it if there is none. One that is not as asked for is replaced if [`create`](Self::create)
+    /// would replace it.
     ///
     /// # Errors
-    /// As [`create`](Self::create) and [`open`](Self::open).
+    /// As [`create`](Self::create) and [`open`](Self::open); [`OpenError::Differs`] if one stays that is not as asked for.
     pub fn open_or_create(self) -> Result<Link, OpenError> {
         let (name, creation, expected) = (self.name()?, self.creation()?, self.expected());
         let link = CoreLink::open_or_create(Os, &name, creation, expected);

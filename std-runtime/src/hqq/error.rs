@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strait_core::hqq as core_hqq;
-use strait_core::hqq::{AttachError, GeometryError};
+use strait_core::hqq::{AttachError, GeometryError, Side, Standing};
 use strait_core::name::NameError;
 
 use crate::os::OsError;
@@ -34,11 +34,31 @@ pub enum OpenError {
         /// The link.
         name: Arc<str>,
     },
-    /// The name is taken.
-    #[error("link {name:?} exists and is in use, or may be: open it, or use another name")]
+    /// A link of that name is there, and stays.
+    #[error("link {name:?} exists: {standing}; {}", advice(standing))]
     AlreadyExists {
         /// The link.
         name: Arc<str>,
+        /// Who uses it.
+        standing: Standing,
+    },
+    /// The name belongs to something else, which stays as it is.
+    #[error("{name:?} is no link, and stays: {source}; use another name")]
+    NotALink {
+        /// The name.
+        name: Arc<str>,
+        /// What makes it none.
+        source: AttachError,
+    },
+    /// A link is there, and stays, that is not as the one that was to be opened or made.
+    #[error("link {name:?}: {source}; {standing}; {}", advice(standing))]
+    Differs {
+        /// The link.
+        name: Arc<str>,
+        /// What differs.
+        source: AttachError,
+        /// Who uses it.
+        standing: Standing,
     },
     /// What is there is not the link that was asked for.
     #[error("link {name:?}: {source}")]
@@ -56,6 +76,27 @@ pub enum OpenError {
         /// The limit.
         limit: usize,
     },
+    /// Not everybody of a side has ended.
+    #[error(
+        "link {name:?}: running processes have {handles} handles as {side}, or may have: nothing that they hold is \
+         taken from them"
+    )]
+    SideInUse {
+        /// The link.
+        name: Arc<str>,
+        /// The side.
+        side: Side,
+        /// Their handles.
+        handles: usize,
+    },
+    /// The handle is a copy that a forked child has.
+    #[error("link {name:?} was opened by process {owner}, which forked this one: open it anew")]
+    Forked {
+        /// The link.
+        name: Arc<str>,
+        /// The process that opened it.
+        owner: u64,
+    },
     /// A process that is stopped, or cannot be seen from here, holds the lock by which processes join.
     #[error("link {name:?}: another process has held its lock for a second: continue or end that process")]
     Busy {
@@ -72,13 +113,27 @@ pub enum OpenError {
     },
 }
 
+/// What to do about a link that is in the way.
+fn advice(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Live { .. } => "open it as it is, or use another name",
+        _ => "open it as it is, use another name, or remove it if nobody needs it (strait link rm)",
+    }
+}
+
 impl OpenError {
     pub(super) fn new(name: &Arc<str>, error: core_hqq::OpenError<OsError>) -> Self {
         let name = Arc::clone(name);
         match error {
             core_hqq::OpenError::Geometry(source) => Self::Geometry { name, source },
             core_hqq::OpenError::NotFound => Self::NotFound { name },
-            core_hqq::OpenError::AlreadyExists => Self::AlreadyExists { name },
+            core_hqq::OpenError::AlreadyExists { standing } => Self::AlreadyExists { name, standing },
+            core_hqq::OpenError::SideInUse { side, handles } => Self::SideInUse { name, side, handles },
+            core_hqq::OpenError::Forked { owner } => Self::Forked { name, owner: owner.0 },
+            core_hqq::OpenError::NotALink(source) => Self::NotALink { name, source },
+            core_hqq::OpenError::Differs { error: source, standing } => {
+                Self::Differs { name, source, standing }
+            }
             core_hqq::OpenError::Attach(source) => Self::Attach { name, source },
             core_hqq::OpenError::TooManyHandles { limit } => Self::TooManyHandles { name, limit },
             core_hqq::OpenError::Os(source) => Self::Os { name, source: Box::new(source) },

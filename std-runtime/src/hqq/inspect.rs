@@ -1,7 +1,7 @@
 //! What does a link hold, for who does not join it?
 
-use strait_core::hqq::{Geometry, Inspection, RingState, Side};
-use strait_core::platform::{Fate, Liveness as _, Segment as _};
+use strait_core::hqq::{Geometry, Inspection, Presence, RingState, Side, Standing};
+use strait_core::platform::Segment as _;
 
 use super::builder::LinkBuilder;
 use super::error::OpenError;
@@ -18,6 +18,8 @@ pub struct LinkInfo {
     pub segment_len: usize,
     /// What it looks like.
     pub geometry: Geometry,
+    /// Who uses it, and so whether it may go.
+    pub standing: Standing,
     /// Whether it has the words that Strait adds: without them nothing is known of who takes part.
     pub is_strait: bool,
     /// Whether processes that are not Strait may take part.
@@ -40,8 +42,8 @@ pub struct Participant {
     pub pid: u64,
     /// Where it sends from.
     pub side: Side,
-    /// Whether it runs; `None` if it cannot be seen from here. One that does not is removed by whoever next waits for what
-    /// it held, or opens the link.
+    /// Whether it runs, and is still the program that joined; `None` if it cannot be seen from here. One that does not is
+    /// removed by whoever next waits for what it held, or opens the link.
     pub alive: Option<bool>,
 }
 
@@ -82,16 +84,18 @@ impl LinkBuilder {
         let link = Inspection::of(&segment, self.expected())
             .map_err(|source| OpenError::Attach { name: self.text(), source })?;
         // Before the rings: if nobody is left who sends, what stands in the rings is all that there will be.
-        let participants = link.participants().map(|(identity, side)| {
-            let alive = match Os.fate(identity) {
-                Fate::Runs => Some(true),
-                Fate::Gone => Some(false),
-                Fate::Unknown => None,
+        let participants = link.presences(&Os).map(|(identity, side, presence)| {
+            let alive = match presence {
+                Presence::Here => Some(true),
+                Presence::Gone => Some(false),
+                Presence::Unknown => None,
             };
             Participant { pid: identity.pid.0, side, alive }
         });
         let participants = participants.collect();
+        let standing = link.standing(&Os);
         Ok(LinkInfo {
+            standing,
             name: self.text().to_string(),
             segment_len: segment.len(),
             geometry: link.geometry(),

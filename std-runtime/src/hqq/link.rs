@@ -5,12 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strait_core::hqq::{Geometry, Link as CoreLink, Recovered, Side};
-use strait_core::name::Name;
-use strait_core::platform::Platform as _;
+use strait_core::hqq::{self as core_hqq, Geometry, Link as CoreLink, Recovered, Side};
 
 use super::builder::LinkBuilder;
 use super::error::{AddressError, OpenError};
+use super::leftovers::named;
 use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::os::Os;
@@ -51,15 +50,32 @@ impl Link {
         Self { sender, receiver: Receiver::new(consumer, name, timeout, copies) }
     }
 
-    /// Removes the link `name`: nobody finds it any more, and who has it open keeps it. An absent one is no error.
+    /// Removes the link `name`, whoever uses it: nobody finds it any more, and who has it open keeps it. `false` if there is
+    /// none. What is no link stays.
     ///
     /// # Errors
-    /// [`OpenError::BadName`], [`OpenError::Os`].
-    pub fn remove(name: &str) -> Result<(), OpenError> {
-        let text: Arc<str> = name.into();
-        let name =
-            Name::new(name).map_err(|source| OpenError::BadName { name: Arc::clone(&text), source })?;
-        Os.remove_segment(&name).map_err(|source| OpenError::Os { name: text, source: Box::new(source) })
+    /// [`OpenError::BadName`], [`OpenError::NotALink`], [`OpenError::Os`].
+    pub fn remove(name: &str) -> Result<bool, OpenError> {
+        named(name, |name| core_hqq::remove(&Os, name))
+    }
+
+    /// Removes the link `name` if nobody uses it, which must be proven; `false` if there is none. What is no link stays.
+    ///
+    /// # Errors
+    /// [`OpenError::AlreadyExists`] if somebody uses it, or may; [`OpenError::Attach`] if it cannot be told who does;
+    /// [`OpenError::BadName`], [`OpenError::NotALink`], [`OpenError::Busy`], [`OpenError::Os`].
+    pub fn remove_unused(name: &str) -> Result<bool, OpenError> {
+        named(name, |name| core_hqq::remove_unused(&Os, name))
+    }
+
+    /// Takes the name away from this very link: nobody finds it any more, and who has it open keeps it. `false` if the name
+    /// belongs to another one by now, or to none.
+    ///
+    /// # Errors
+    /// [`OpenError::Os`].
+    pub fn unlink(&self) -> Result<bool, OpenError> {
+        let name = self.sender.name();
+        self.sender.core().unlink().map_err(|error| OpenError::new(name, error))
     }
 
     /// The two halves, each of which can be cloned and sent to other threads.
@@ -101,7 +117,8 @@ impl Link {
     /// no new one has come: what a living one holds would be sent, or overwritten under its hands.
     ///
     /// # Errors
-    /// [`OpenError::Busy`], [`OpenError::Os`].
+    /// [`OpenError::SideInUse`] if a process of Strait on that side runs, or may, this one among them; [`OpenError::Busy`],
+    /// [`OpenError::Os`].
     pub fn recover_side(&mut self, side: Side) -> Result<Recovered, OpenError> {
         let name = Arc::clone(self.sender.name());
         self.sender.core_mut().recover_side(side).map_err(|error| OpenError::new(&name, error))

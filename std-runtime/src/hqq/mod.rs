@@ -46,6 +46,7 @@ mod asynchronous;
 mod builder;
 mod error;
 mod inspect;
+mod leftovers;
 mod link;
 mod receiver;
 mod sender;
@@ -57,12 +58,13 @@ mod statistics;
 pub use builder::LinkBuilder;
 pub use error::{AddressError, OpenError};
 pub use inspect::{LinkInfo, Participant, inspect};
+pub use leftovers::{LinkLeftover, gc, list};
 pub use link::{Address, Link};
 pub use receiver::Receiver;
 pub use sender::{Reservations, Sender};
 pub use slot::{Batch, Slot, SlotMut};
 pub use statistics::Statistics;
 pub use strait_core::hqq::{
-    AttachError, Capabilities, Counts, ErrorCode, Features, Geometry, GeometryError, OpCode, Profile,
-    Recovered, RecvError, RingState, SendError, Side, Version,
+    AttachError, Capabilities, Counts, Doubt, ErrorCode, Features, Geometry, GeometryError, OpCode, Profile,
+    Recovered, RecvError, RingState, SendError, Side, Standing, Version,
 };

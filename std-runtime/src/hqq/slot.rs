@@ -9,7 +9,7 @@ use crate::os::Os;
 
 /// A reserved slot, in shared memory: fill it and [`commit`](SlotMut::commit). Dropping it gives it up: receivers skip it.
 ///
-/// Forgetting it (`mem::forget`) stops the direction until this process ends; that is not unsound.
+/// Forgetting it (`mem::forget`) stops the direction until its sender is used again or dropped.
 #[derive(Debug)]
 #[must_use = "dropping gives the slot up"]
 pub struct SlotMut<'s> {

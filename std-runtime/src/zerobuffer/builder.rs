@@ -111,6 +111,9 @@ impl ReaderBuilder {
         }
         let geometry = endpoint.geometry();
         tracing::debug!(buffer = &*self.name, payload = geometry.payload_size, "reader created buffer");
+        if let Some(problem) = endpoint.lock_skipped() {
+            tracing::warn!(buffer = &*self.name, %problem, "no lock where C# implementations look for it");
+        }
         let copy_frames = self.copy_frames || endpoint.is_shared_widely();
         Ok(Reader::of(endpoint, self.name, self.timeout, copy_frames))
     }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use strait_core::kind::Kind;
 use strait_core::name::NameError;
 use strait_core::platform::{FaultKind, Pid};
-use strait_core::zerobuffer::{self as core_zb, Death};
+use strait_core::zerobuffer::{self as core_zb, Death, Forked};
 
 use crate::os::OsError;
 
@@ -32,12 +33,32 @@ pub enum CreateError {
         reason: String,
     },
     /// A running reader holds the name.
-    #[error("buffer {name:?} already has a reader (pid {pid}): stop it or use another name")]
+    #[error("buffer {name:?} already has a reader ({}): stop it or use another name", Pid(*pid).told())]
     ReaderAlreadyConnected {
         /// The buffer.
         name: Name,
         /// Its process; 0 if it cannot be told.
         pid: u64,
+    },
+    /// A buffer of that name is there, and nothing proves that its reader is gone.
+    #[error(
+        "buffer {name:?} may be in use (reader's pid {pid}): {reason}; if it is not, remove it, or use another name"
+    )]
+    Undecided {
+        /// The buffer.
+        name: Name,
+        /// Its reader's process, as it stands in the buffer.
+        pid: u64,
+        /// What is missing.
+        reason: String,
+    },
+    /// Something else has that name, and is left alone.
+    #[error("the name {name:?} is taken by {found}: use another name")]
+    NameTaken {
+        /// The name.
+        name: Name,
+        /// What stands there.
+        found: Kind,
     },
     /// The system refused.
     #[error("buffer {name:?} cannot be created: {source}{}", hint(source, End::Reader))]
@@ -89,7 +110,7 @@ pub enum ConnectError {
         pid: u64,
     },
     /// A running writer holds the buffer.
-    #[error("buffer {name:?} already has a writer (pid {pid}): stop it first")]
+    #[error("buffer {name:?} already has a writer ({}): stop it first", Pid(*pid).told())]
     WriterAlreadyConnected {
         /// The buffer.
         name: Name,
@@ -103,6 +124,16 @@ pub enum ConnectError {
         name: Name,
         /// Its process; 0 if it closed.
         pid: u64,
+    },
+    /// Nothing tells whether its reader lives.
+    #[error("the reader of buffer {name:?} may be gone (pid {pid}): {reason}")]
+    ReaderUnknown {
+        /// The buffer.
+        name: Name,
+        /// Its process, as it stands in the buffer.
+        pid: u64,
+        /// What is missing.
+        reason: String,
     },
     /// Not a ZeroBuffer v1: wrong size, version, geometry, or positions out of range.
     #[error("{name:?} is not a usable ZeroBuffer v1: {reason}")]
@@ -165,6 +196,16 @@ pub enum SendError {
         name: Name,
         /// Its process.
         pid: u64,
+    },
+    /// This end belongs to the process that made it.
+    #[error(
+        "buffer {name:?}: {source}; a child makes ends of its own, and a daemon makes them after its last fork"
+    )]
+    Forked {
+        /// The buffer.
+        name: Name,
+        /// Which processes.
+        source: Forked,
     },
     /// Another writer took the buffer over.
     #[error("buffer {name:?} was taken over by another writer (pid {pid})")]
@@ -237,6 +278,32 @@ pub enum RecvError {
         /// The buffer.
         name: Name,
         /// Its process, or [`ABORTED`](super::ABORTED) if it [gave up](super::Writer::abort).
+        pid: u64,
+    },
+    /// This end belongs to the process that made it.
+    #[error(
+        "buffer {name:?}: {source}; a child makes ends of its own, and a daemon makes them after its last fork"
+    )]
+    Forked {
+        /// The buffer.
+        name: Name,
+        /// Which processes.
+        source: Forked,
+    },
+    /// Something removed the buffer from its name, or its semaphores: no writer finds it any more.
+    #[error(
+        "buffer {name:?} was removed by another program, so no writer finds it any more: create it again"
+    )]
+    Removed {
+        /// The buffer.
+        name: Name,
+    },
+    /// Another reader has taken the name: writers connect to its buffer.
+    #[error("buffer {name:?} was replaced by another reader's ({}): stop one of the two", Pid(*pid).told())]
+    Replaced {
+        /// The buffer.
+        name: Name,
+        /// Its process; 0 if it cannot be told.
         pid: u64,
     },
     /// Another frame than the next. It is kept: the next call returns it.
@@ -331,6 +398,16 @@ pub enum MetadataError {
         /// Most bytes.
         max: u64,
     },
+    /// This end belongs to the process that made it.
+    #[error(
+        "buffer {name:?}: {source}; a child makes ends of its own, and a daemon makes them after its last fork"
+    )]
+    Forked {
+        /// The buffer.
+        name: Name,
+        /// Which processes.
+        source: Forked,
+    },
     /// Nothing to write.
     #[error("buffer {name:?}: metadata need at least 1 byte; leave them out instead")]
     Empty {
@@ -371,7 +448,7 @@ enum End {
 /// What to do about a system's refusal, where that is known.
 fn hint(error: &OsError, end: End) -> &'static str {
     use strait_core::platform::PlatformError as _;
-    advice(error.kind(), end)
+    if error.advises() { "" } else { advice(error.kind(), end) }
 }
 
 fn advice(kind: FaultKind, end: End) -> &'static str {
@@ -385,7 +462,7 @@ fn advice(kind: FaultKind, end: End) -> &'static str {
         (FaultKind::PermissionDenied, End::Writer) => {
             "; it belongs to another user: its reader can set a mode or group"
         }
-        (FaultKind::Unsuitable, _) => "; remove it or use another name",
+        (FaultKind::Unsuitable | FaultKind::Incomplete, _) => "; remove it or use another name",
         _ => "",
     }
 }
@@ -397,6 +474,10 @@ impl CreateError {
             core_zb::CreateError::ReaderAlreadyConnected { pid } => {
                 Self::ReaderAlreadyConnected { name, pid: pid.0 }
             }
+            core_zb::CreateError::Undecided { pid, doubt } => {
+                Self::Undecided { name, pid: pid.0, reason: doubt.to_string() }
+            }
+            core_zb::CreateError::NotOurs { kind } => Self::NameTaken { name, found: kind },
             core_zb::CreateError::System(source) => Self::Os { name, source: Box::new(source) },
             other => Self::BadCapacity { name, reason: other.to_string() },
         }
@@ -414,6 +495,9 @@ impl ConnectError {
                 Self::WriterAlreadyConnected { name, pid: pid.0 }
             }
             core_zb::AttachError::ReaderDead { pid } => Self::ReaderDead { name, pid: pid.0 },
+            core_zb::AttachError::ReaderUnknown { pid, doubt } => {
+                Self::ReaderUnknown { name, pid: pid.0, reason: doubt.to_string() }
+            }
             core_zb::AttachError::System(source) => Self::Os { name, source: Box::new(source) },
             other => Self::NotAZeroBuffer { name, reason: other.to_string() },
         }
@@ -430,6 +514,7 @@ impl SendError {
                 Self::BufferFull { name, needed, free, capacity }
             }
             core_zb::WriteError::ReaderDead { pid } => Self::ReaderDead { name, pid: pid.0 },
+            core_zb::WriteError::Forked(source) => Self::Forked { name, source },
             core_zb::WriteError::Replaced { pid } => Self::Replaced { name, pid: pid.0 },
             core_zb::WriteError::Truncated { found, needed } => Self::Truncated { name, found, needed },
             core_zb::WriteError::Corrupt(core_zb::Corrupt { field, found, limit }) => {
@@ -448,6 +533,9 @@ impl RecvError {
             core_zb::ReadError::Timeout => Self::Timeout { name },
             core_zb::ReadError::EndOfStream => Self::EndOfStream,
             core_zb::ReadError::WriterDead { pid } => Self::WriterDead { name, pid: pid.0 },
+            core_zb::ReadError::Forked(source) => Self::Forked { name, source },
+            core_zb::ReadError::Removed => Self::Removed { name },
+            core_zb::ReadError::Replaced { pid } => Self::Replaced { name, pid: pid.0 },
             core_zb::ReadError::SequenceGap { expected, found } => {
                 Self::SequenceGap { name, expected, found }
             }
@@ -467,6 +555,7 @@ impl MetadataError {
         match *error {
             core_zb::MetadataError::AlreadyWritten { len } => Self::AlreadyWritten { name, len },
             core_zb::MetadataError::TooLarge { len, max } => Self::TooLarge { name, len, max },
+            core_zb::MetadataError::Forked(source) => Self::Forked { name, source },
             core_zb::MetadataError::Empty => Self::Empty { name },
             core_zb::MetadataError::Truncated { found, needed } => Self::Truncated { name, found, needed },
             core_zb::MetadataError::Corrupt(core_zb::Corrupt { field, found, limit }) => {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use strait_core::name::Name;
-use strait_core::platform::{LockState, Pid, Platform as _, Segment as _};
+use strait_core::platform::{Access, FaultKind, LockState, Platform as _, PlatformError as _, Segment as _};
 use strait_core::zerobuffer::inspect::{Entry, Snapshot};
+use strait_core::zerobuffer::remove_leftover;
+use strait_core::zerobuffer::verdict::{Verdict, writer_lives};
 
-use super::error::ConnectError;
-use crate::os::Os;
+use super::error::{ConnectError, CreateError};
+use crate::os::{Os, OsError};
 
 /// Whether a buffer is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum State {
     Live,
     /// Its reader closed or died: the next reader of that name replaces it.
     Dead,
+    /// Nothing tells whether its reader lives: it is left alone.
+    Unknown,
     /// Not a ZeroBuffer v1.
     Foreign,
 }
@@ -30,13 +34,15 @@ pub struct BufferInfo {
     pub name: String,
     /// Whether it is in use.
     pub state: State,
+    /// How that is known, or what is missing.
+    pub evidence: String,
     /// What is wrong with it, if anything.
     pub problem: Option<String>,
     /// Every word of its control block.
     pub words: Snapshot,
-    /// Whether the reader's process runs.
+    /// Whether the reader lives; `false` also where that is not known.
     pub reader_alive: bool,
-    /// Whether the writer's process runs; `false` also when there is none.
+    /// Whether the writer lives; `false` also when there is none.
     pub writer_alive: bool,
     /// Permits of `sem-w-NAME`: frames announced and not taken. `None` if there is no such semaphore.
     pub data_ready: Option<u32>,
@@ -61,22 +67,15 @@ pub fn inspect(name: &str, entries: usize) -> Result<BufferInfo, ConnectError> {
         false => ConnectError::Os { name: Arc::clone(&text), source: Box::new(error) },
     })?;
     let words = Snapshot::of(&segment).map_err(|error| ConnectError::new(&text, error))?;
-    let problem = Snapshot::check::<_, crate::os::OsError>(&segment).err().map(|error| error.to_string());
-    let alive = |pid: Pid| pid.0 != 0 && Os.may_own(&segment, pid);
-    let reader_alive = match Os.probe_lock(&name) {
-        LockState::Held => words.reader_pid.0 != 0,
-        LockState::Free => false,
-        LockState::Absent => alive(words.reader_pid),
+    let problem = Snapshot::check::<_, OsError>(&segment).err().map(|error| error.to_string());
+    let verdict = Verdict::of(&Os, &name, &segment);
+    let state = match verdict {
+        Verdict::Live { .. } => State::Live,
+        Verdict::Dead { .. } => State::Dead,
+        Verdict::Unknown { .. } => State::Unknown,
+        Verdict::NotOurs(_) => State::Foreign,
     };
-    let writer_alive = words.writer_pid.0 != 0 && {
-        use strait_core::platform::{Liveness as _, Watch as _};
-        Os.watch(words.writer_pid).is_alive()
-    };
-    let state = match (&problem, reader_alive) {
-        (Some(_), _) if words.oieb_size != 128 => State::Foreign,
-        (_, true) => State::Live,
-        (_, false) => State::Dead,
-    };
+    let writer_alive = writer_lives(&Os, &segment);
     let mut metadata = vec![0; 4096];
     let metadata = words.metadata(&segment, &mut metadata).map(|len| {
         metadata.truncate(usize::try_from(len).unwrap_or(usize::MAX));
@@ -91,9 +90,10 @@ pub fn inspect(name: &str, entries: usize) -> Result<BufferInfo, ConnectError> {
     Ok(BufferInfo {
         name: name.to_string(),
         state,
+        evidence: verdict.to_string(),
         problem,
         words,
-        reader_alive,
+        reader_alive: state == State::Live,
         writer_alive,
         data_ready: permits("sem-w-"),
         space_free: permits("sem-r-"),
@@ -107,13 +107,12 @@ pub fn inspect(name: &str, entries: usize) -> Result<BufferInfo, ConnectError> {
 /// # Errors
 /// [`ConnectError::Os`] if shared memory cannot be listed.
 pub fn list() -> Result<Vec<BufferInfo>, ConnectError> {
-    let names =
-        Os.list_segments().map_err(|error| ConnectError::Os { name: "".into(), source: Box::new(error) })?;
+    let names = Os.list_segments().map_err(unlisted)?;
     let infos = names.iter().filter_map(|name| inspect(name.as_str(), 0).ok());
     Ok(infos.filter(|info| info.state != State::Foreign).collect())
 }
 
-/// A dead buffer, and what was done about it.
+/// A buffer that is dead or was asked for, and what was done about it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Leftover {
@@ -121,54 +120,84 @@ pub struct Leftover {
     pub name: String,
     /// Bytes of its segment.
     pub bytes: usize,
-    /// Whether it was removed; `None` in a dry run.
-    pub removed: Option<Result<(), crate::zerobuffer::CreateError>>,
+    /// Whether it was removed, or why it is kept; `None` in a dry run if it would be removed.
+    pub removed: Option<Result<(), CreateError>>,
 }
 
 /// Removes dead buffers of this user: segment, semaphores and locks; all of them, or those of `names` if there are any.
 /// With `dry_run` only says which.
 ///
-/// A buffer is dead when no running process holds its lock and its reader's process is gone; semaphores without a segment,
-/// as a closed Python reader leaves them, are dead when nobody holds their name's lock. It is removed the way its next
-/// reader would: under its lock.
+/// A buffer is dead when that is proved: its reader has closed, or nobody holds its lock, or its process has ended;
+/// semaphores without a segment, as a closed Python reader leaves them, are dead when nobody holds their name's lock. What
+/// nothing is proved of is kept, and so is whatever else stands under one of `names`: the result says why. Nothing is
+/// created meanwhile but the lock of the name.
 ///
 /// # Errors
 /// [`ConnectError::Os`] if shared memory cannot be listed.
 pub fn gc(names: &[&str], dry_run: bool) -> Result<Vec<Leftover>, ConnectError> {
-    let dead = list()?.into_iter().filter(|info| info.state == State::Dead);
-    let mut leftovers: Vec<(String, usize)> = dead.map(|info| (info.name, info.words.segment_len)).collect();
-    leftovers.extend(orphans()?.into_iter().map(|name| (name, 0)));
-    leftovers.retain(|(name, _)| names.is_empty() || names.contains(&name.as_str()));
+    let mut leftovers = Vec::new();
+    let listed = Os.list_segments().map_err(unlisted)?;
+    for name in &listed {
+        if let Some((bytes, verdict)) = judge(name)
+            && (is_left(verdict) || names.contains(&name.as_str()))
+        {
+            leftovers.push((name.clone(), bytes, verdict.refusal()));
+        }
+    }
+    leftovers.extend(orphans(&listed)?.into_iter().map(|name| (name, 0, None)));
+    leftovers.retain(|(name, ..)| names.is_empty() || names.contains(&name.as_str()));
     Ok(leftovers
         .into_iter()
-        .map(|(name, bytes)| {
-            // The next reader of this name, with the smallest buffer, gone at once.
-            let removed = (!dry_run).then(|| {
-                let reader = super::Reader::builder(&name).metadata_capacity(0).payload_capacity(64).create();
-                reader.map(drop)
-            });
-            Leftover { name, bytes, removed }
+        .map(|(name, bytes, refusal)| {
+            let text = Arc::from(name.as_str());
+            let removed = match refusal {
+                Some(refusal) => Some(Err(refusal)),
+                None => (!dry_run).then(|| remove_leftover(&Os, &name, Access::default())),
+            };
+            let removed = removed.map(|removed| removed.map_err(|error| CreateError::new(&text, error)));
+            Leftover { name: name.to_string(), bytes, removed }
         })
         .collect())
 }
 
+/// Removes the buffer of a reader that is proved to have died.
+pub(super) fn bury(name: &str) {
+    if let Ok(name) = Name::new(name) {
+        // What is kept is in use, or somebody else's.
+        let _ = remove_leftover(&Os, &name, Access::default());
+    }
+}
+
+/// What stands under a name, judged, and its length; `None` if this user may not look at it.
+fn judge(name: &Name) -> Option<(usize, Verdict)> {
+    let segment = Os.open_read_only(name).ok()?;
+    Some((segment.len(), Verdict::of(&Os, name, &segment)))
+}
+
+/// Whether it is a buffer that nobody is known to use.
+const fn is_left(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Dead { .. } | Verdict::Unknown { .. })
+}
+
 /// Names whose semaphores are there without a segment, and that nobody holds.
-fn orphans() -> Result<Vec<String>, ConnectError> {
-    let os = |error| ConnectError::Os { name: "".into(), source: Box::new(error) };
-    let segments = Os.list_segments().map_err(os)?;
-    let mut names: Vec<String> = Vec::new();
-    for signal in Os.list_signals().map_err(os)? {
+fn orphans(segments: &[Name]) -> Result<Vec<Name>, ConnectError> {
+    let mut names: Vec<Name> = Vec::new();
+    for signal in Os.list_signals().map_err(unlisted)? {
         let name = signal.as_str().strip_prefix("sem-w-").or_else(|| signal.as_str().strip_prefix("sem-r-"));
         let Some(Ok(name)) = name.map(Name::new) else { continue };
-        let known = segments.contains(&name) || names.iter().any(|found| found == name.as_str());
-        if !known && Os.probe_lock(&name) != LockState::Held {
-            names.push(name.to_string());
+        let known = segments.contains(&name) || names.contains(&name);
+        let held = [Os.probe_lock(&name), Os.probe_signal(&signal)].contains(&LockState::Held);
+        if !known && !held {
+            names.push(name);
         }
     }
     Ok(names)
 }
 
-fn is_not_found(error: &crate::os::OsError) -> bool {
-    use strait_core::platform::{FaultKind, PlatformError as _};
+fn unlisted(error: OsError) -> ConnectError {
+    ConnectError::Os { name: "".into(), source: Box::new(error) }
+}
+
+fn is_not_found(error: &OsError) -> bool {
     error.kind() == FaultKind::NotFound
 }

@@ -37,6 +37,10 @@ impl Ledger {
 
     /// Releases a frame. Its bytes are counted as held until they are returned: both under the lock.
     pub(super) fn release(&self, ticket: Ticket) {
+        // A forked child's copy. The lock may be that of a thread which the child does not have.
+        if !self.returner.is_here() {
+            return;
+        }
         let mut queue = self.lock();
         let bytes = queue.release(ticket);
         if let Err(error) = self.returner.return_space(bytes) {

@@ -15,6 +15,22 @@
 //! and breaks the protocol can change them while they are read. By default only this user's processes may. Where
 //! others may (a wider [`mode`](ReaderBuilder::mode), a foreign owner) frames are private copies taken once;
 //! [`copy_frames`](ReaderBuilder::copy_frames) asks for that in any case.
+//!
+//! # Fork, exec and daemons
+//!
+//! What one has made belongs to the process that made it: readers, writers, channels, links, sessions, and what was taken
+//! from them.
+//!
+//! | event | in the process that made it | in the other, and for its peers |
+//! |---|---|---|
+//! | `fork` | nothing changes | The child has copies. Using one is an error that names both processes ([`RecvError::Forked`] and its kin); dropping one unmaps memory and closes files, and nothing that others see changes. Frames that were received before can be read; dropping them gives no space back. The child may make ends of its own. |
+//! | the maker closes while the child has copies | as ever: the stream ends, the name is free | The copies keep neither. |
+//! | the maker dies while the child has copies | – | Peers are told that it died. A reader's name is free. The place of a *writer* stays taken until the child ends, closes its copy, or becomes another program. |
+//! | [`Command`](std::process::Command), `posix_spawn` | nothing changes | The program inherits nothing: all files are close-on-exec, and memory is not kept. |
+//! | `exec` in the maker | its ends are gone, as if it had been killed | Peers are told that it died, although its number lives on; the new program may take the same names. |
+//! | a daemon: `fork`, and the parent ends | a parent that returns from `main` closes its ends; one that calls `_exit` has died | The child's copies are of no use: make ends after the last fork. |
+//!
+//! What is written into the bytes of a frame that a child has inherited is written: memory cannot tell who writes.
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
@@ -38,6 +54,7 @@ pub use inspect::{BufferInfo, Leftover, State, gc, inspect, list};
 pub use ledger::MAX_HELD_FRAMES;
 pub use reader::{Frames, Reader};
 pub use statistics::{Health, Statistics};
+pub use strait_core::zerobuffer::Forked;
 pub use writer::{ABORTED, Writer, WriterBuilder};
 
 use core::time::Duration;
@@ -46,6 +63,7 @@ use strait_core::platform::Clock as _;
 use strait_core::time::Deadline;
 
 use crate::os::Os;
+use inspect::bury;
 
 /// How long waits last unless told otherwise: the 5 s that all implementations share.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);

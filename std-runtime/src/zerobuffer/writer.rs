@@ -122,7 +122,9 @@ impl WriterBuilder {
             };
             // Anything else does not pass by itself.
             let until = match error {
-                AttachError::NotFound | AttachError::ReaderDead { .. } => Some(patience),
+                AttachError::NotFound
+                | AttachError::ReaderDead { .. }
+                | AttachError::ReaderUnknown { .. } => Some(patience),
                 AttachError::NotReady { .. } | AttachError::Unsettled { .. } => Some(starting),
                 _ => None,
             };

@@ -1,6 +1,7 @@
 //! What can be done to a buffer whose objects are files: who may open them, and what others make of them.
 
 mod access;
+mod forked;
 mod full_memory;
 mod leftovers;
 mod swept;

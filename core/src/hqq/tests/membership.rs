@@ -77,7 +77,10 @@ fn a_kept_link_stays_with_what_was_sent() {
     drop(one);
     assert_eq!(system.leftovers(), [NAME]);
     let outcome = Link::create(system.clone(), &name(), kept);
-    assert!(matches!(outcome, Err(OpenError::AlreadyExists)), "a kept link is not replaced: {outcome:?}");
+    assert!(
+        matches!(outcome, Err(OpenError::AlreadyExists { .. })),
+        "a kept link is not replaced: {outcome:?}"
+    );
     let mut other = open(&system, 2, Role::Secondary);
     assert_eq!(receive(&mut other.consumer), b"kept");
 }
@@ -105,7 +108,7 @@ fn a_link_that_strangers_may_use_is_not_replaced() {
     system.kill(2);
     core::mem::forget(dead);
     let outcome = Link::create(system.clone(), &name(), strange);
-    assert!(matches!(outcome, Err(OpenError::AlreadyExists)), "{outcome:?}");
+    assert!(matches!(outcome, Err(OpenError::AlreadyExists { .. })), "{outcome:?}");
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn a_link_with_one_living_member_is_not_replaced() {
     system.kill(2);
     core::mem::forget(other);
     let outcome = Link::create(system.process(3), &name(), creation(Profile::Superblock));
-    assert!(matches!(outcome, Err(OpenError::AlreadyExists)), "{outcome:?}");
+    assert!(matches!(outcome, Err(OpenError::AlreadyExists { .. })), "{outcome:?}");
     drop(one);
 }
 

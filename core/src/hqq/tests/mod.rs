@@ -7,15 +7,23 @@
 //! | `membership` | how many handles there are, and when a name goes |
 //! | `slots` | messages, batches, slots given up, packets that are wrong |
 //! | `recovery` | what becomes of what the dead held |
+//! | `presence` | who is here, seen from other namespaces, after `execve` and `fork` |
+//! | `standing` | what may be replaced and removed |
+//! | `forked` | what a forked child can do with its copies |
+//! | `forgotten` | what becomes of a guard that is leaked |
 //! | `hostile` | any word with any value |
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod bells;
+mod forgotten;
+mod forked;
 mod hostile;
 mod membership;
 mod opening;
+mod presence;
 mod recovery;
 mod slots;
+mod standing;
 
 use core::time::Duration;
 use std::vec::Vec;

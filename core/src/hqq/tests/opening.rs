@@ -141,7 +141,7 @@ fn a_name_in_use_is_not_taken() {
     let system = FakePlatform::new();
     let _link = create(&system, Profile::Superblock);
     let outcome = Link::create(system.process(2), &name(), creation(Profile::Superblock));
-    assert!(matches!(outcome, Err(OpenError::AlreadyExists)), "{outcome:?}");
+    assert!(matches!(outcome, Err(OpenError::AlreadyExists { .. })), "{outcome:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use core::mem::forget;
 
-use super::super::{Recovered, SendError};
+use super::super::{OpenError, Recovered, SendError};
 use super::*;
 
 /// A link of process 1 with process 2 on the side of `victim`, which will be killed.
@@ -242,26 +242,6 @@ fn what_a_dead_one_only_meant_to_receive_is_the_living_ones() {
 }
 
 #[test]
-fn what_a_process_holds_whose_fate_is_unknown_is_left_alone() {
-    let (system, mut survivor, mut victim) = scene(Profile::Superblock, Side::Secondary);
-    forget(victim.producer.try_reserve().unwrap());
-    let participants = survivor.producer.base().regions.participants.clone().unwrap();
-    let realm = |index: usize| geometry(Profile::Superblock).plan().layout_len + 384 + 64 * index + 24;
-    for index in 0..4 {
-        let (identity, side) = participants.at(index).member().unwrap();
-        if side == Side::Secondary {
-            assert_eq!(identity.pid.0, 2);
-            system.segment(NAME).scribble_u64(realm(index), 7);
-        }
-    }
-    system.kill(2);
-    forget(victim);
-    assert!(survivor.consumer.recover());
-    assert!(survivor.consumer.take_recovered().is_nothing());
-    assert_eq!(survivor.consumer.living(Side::Secondary), 2, "they may live");
-}
-
-#[test]
 fn nothing_of_strangers_is_recovered_without_being_told() {
     for (profile, side) in everywhere() {
         let (system, mut survivor, mut victim) = scene(profile, side);
@@ -274,13 +254,14 @@ fn nothing_of_strangers_is_recovered_without_being_told() {
         forget(victim);
         assert!(survivor.consumer.recover());
         assert!(survivor.consumer.take_recovered().is_nothing());
-        // Nor by who comes.
-        assert!(open(&system, 4, side.into()).producer.take_recovered().is_nothing());
+        // Who comes frees the handles of a dead Strait process, and no slot: it may be a stranger's.
+        let only_handles = Recovered { handles: 2, tombstones: 0, lost: 0 };
+        assert_eq!(open(&system, 4, side.into()).producer.take_recovered(), only_handles);
         assert_eq!(survivor.consumer.recovered_in_all(), [(0, 0); 2]);
         assert_eq!(receive(&mut survivor.consumer), b"sent");
         assert_eq!(survivor.consumer.recv(MOMENT).err(), Some(RecvError::Timeout));
         let recovered = survivor.consumer.recover_side(side).unwrap();
-        assert_eq!(recovered, Recovered { handles: 2, tombstones: 1, lost: 1 });
+        assert_eq!(recovered, Recovered { handles: 0, tombstones: 1, lost: 1 });
         assert!(survivor.consumer.recover_side(side).unwrap().is_nothing());
         let heir = open(&system, 3, side.into());
         let (mut primary, mut secondary) = match side {
@@ -297,7 +278,7 @@ fn nothing_of_strangers_is_recovered_without_being_told() {
 #[test]
 fn what_strangers_held_is_found_in_the_rings() {
     for (profile, side) in everywhere() {
-        let (_system, mut survivor, victim) = scene(profile, side);
+        let (system, mut survivor, victim) = scene(profile, side);
         survivor.producer.expect_strangers();
         for message in 0..3 {
             send(&mut survivor.producer, &[message]);
@@ -306,6 +287,13 @@ fn what_strangers_held_is_found_in_the_rings() {
         let (theirs, ours) = if side == Side::Primary { (zero, one) } else { (one, zero) };
         let _never_released = ours.try_claim(2, &()).unwrap();
         let _never_published = theirs.try_reserve(3, &()).unwrap();
+        // Whoever vouches is not believed as long as Strait knows better.
+        for vouched in [side, side.other()] {
+            let refused = survivor.producer.recover_side(vouched);
+            let told = matches!(refused, Err(OpenError::SideInUse { side, handles: 2 }) if side == vouched);
+            assert!(told, "{refused:?}");
+        }
+        system.kill(2);
         let recovered = survivor.producer.recover_side(side).unwrap();
         assert_eq!(recovered, Recovered { handles: 2, tombstones: 3, lost: 2 });
         forget(victim);

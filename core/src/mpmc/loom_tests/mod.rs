@@ -6,6 +6,7 @@
 //! | `models` | producers and consumers of the shipped ring, one slot at a time and in batches |
 //! | `bells` | who sleeps is woken |
 //! | `recovery` | a participant that dies between any two of its steps while another one lives |
+//! | `forgotten` | a participant that gives back in place what it has forgotten |
 //! | `mutations` | deliberately wrong orders of the ring, each of which must fail its model |
 //!
 //! Loom forgets that a thread has read a word when another one reads it too, and so tries fewer orders against a later
@@ -16,6 +17,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod bells;
+mod forgotten;
 mod models;
 mod mutations;
 mod recovery;

@@ -8,7 +8,7 @@ use loom::thread;
 use super::super::RingMemory as _;
 use super::*;
 use crate::hqq::Side;
-use crate::hqq::extension::ParticipantEntry;
+use crate::hqq::extension::{Member, ParticipantEntry};
 use crate::hqq::recovery::{Done, Journals, recover};
 use crate::platform::{Identity, Pid};
 use crate::sync::{Ordering, SharedU64};
@@ -47,7 +47,8 @@ impl Link {
     fn new(side: Side, position: u64) -> Rc<Self> {
         let seat = |pid| {
             let entry = ParticipantEntry::new();
-            entry.join(Identity { pid: Pid(pid), born: 1, realm: 0 }, side, pid);
+            let identity = Identity { pid: Pid(pid), born: 1, realm: 0 };
+            entry.join(Member { identity, side, serial: pid, guarded: false });
             entry
         };
         let (victim, living) = (seat(1), seat(2));
@@ -275,7 +276,7 @@ fn may_hold(link: &Link, position: u64) -> bool {
 }
 
 fn publish_for_dead(link: &Link, position: u64) {
-    assert!(!link.scene.ring.publish_for_dead(position, [u64::from(TOMBSTONE)]), "a living one had it");
+    assert!(!link.scene.ring.publish_in_place(position, [u64::from(TOMBSTONE)]), "a living one had it");
 }
 
 #[test]

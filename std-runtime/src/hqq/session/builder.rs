@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use strait_core::hqq::session::{Config, State as Progress};
 use strait_core::hqq::{Capabilities, Features};
+use strait_core::platform::Liveness as _;
 
 use super::Session;
 use super::error::SessionError;
 use super::seal::{OVERHEAD, Secret};
 use super::state::{Look, Options, Shared, fresh, salt};
 use crate::hqq::Link;
+use crate::os::Os;
 
 /// How long a session waits unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -191,6 +193,7 @@ impl SessionBuilder {
             changed: Condvar::new(),
             options,
             name,
+            owner: (Os.this(), Os.generation()),
             receiver: data,
             room,
         });

@@ -131,7 +131,7 @@ impl Connection {
     /// # Errors
     /// [`SessionError::Command`].
     pub fn close(self, reason: u64) -> Result<(), SessionError> {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.lock()?;
         state.machine.close(self.id, reason)?;
         state.on_own_close(self.id);
         state.settle(&self.shared.options);
@@ -196,7 +196,7 @@ impl PendingCall {
 
 impl Drop for PendingCall {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
+        let Ok(mut state) = self.shared.lock() else { return };
         if state.calls.remove(&self.call).is_some() {
             state.machine.forget_call(self.call.0, self.call.1);
             state.settle(&self.shared.options);

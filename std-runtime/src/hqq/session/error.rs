@@ -63,6 +63,12 @@ pub enum SessionError {
     /// The link cannot receive.
     #[error(transparent)]
     Recv(RecvError),
+    /// The session is a copy that a forked child has: its link and its threads are the parent's.
+    #[error("the session belongs to process {owner}, which forked this one: open the link anew")]
+    Forked {
+        /// The process that made it.
+        owner: u64,
+    },
     /// The system refused a thread, or random bytes.
     #[error("{what}: {why}")]
     System {

@@ -69,7 +69,7 @@ impl Drop for Message {
 impl Shared {
     /// A message's bytes need no more room, and it is consumed.
     fn finish(&self, key: MessageKey, owed: u64) {
-        let mut state = self.lock();
+        let Ok(mut state) = self.lock() else { return };
         state.machine.consumed(key.connection, owed);
         state.consumed.push_back(key);
         state.settle(&self.options);
@@ -139,7 +139,7 @@ impl io::Read for MessageReader {
 
 impl Drop for MessageReader {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
+        let Ok(mut state) = self.shared.lock() else { return };
         let rest = state.incoming.remove(self.number);
         let whole = rest.as_ref().is_some_and(|rest| rest.complete && rest.bytes.is_empty());
         state.machine.consumed(self.key.connection, rest.map_or(0, |rest| rest.owed));
@@ -226,7 +226,7 @@ impl Deref for Request {
 impl Drop for Request {
     fn drop(&mut self) {
         {
-            let mut state = self.shared.lock();
+            let Ok(mut state) = self.shared.lock() else { return };
             state.machine.consumed(self.key.connection, self.owed);
             state.settle(&self.shared.options);
         }

@@ -85,7 +85,11 @@ struct Thread {
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        self.shared.lock().stopping = true;
+        // The thread is the parent's, if this is a forked child: it cannot be waited for here.
+        match self.shared.lock() {
+            Ok(mut state) => state.stopping = true,
+            Err(_) => return,
+        }
         self.shared.changed.notify_all();
         self.shared.receiver.wake();
         let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -133,7 +137,7 @@ impl Session {
     pub fn open_connection(&self) -> Result<Connection, SessionError> {
         let shared = &self.connection.shared;
         let id = {
-            let mut state = shared.lock();
+            let mut state = shared.lock()?;
             state.agreed()?;
             let id = state.machine.open()?;
             state.connections.insert(id, Stage::Asked);
@@ -163,10 +167,13 @@ impl Session {
         Ok(Connection { id, ..self.connection.clone() })
     }
 
-    /// What this session has done.
+    /// What this session has done; nothing in a forked child, whose it is not.
     pub fn statistics(&self) -> SessionStatistics {
         let state = self.connection.shared.lock();
-        SessionStatistics { counters: state.machine.counters(), ..state.statistics }
+        state.map_or_else(
+            |_| SessionStatistics::default(),
+            |state| SessionStatistics { counters: state.machine.counters(), ..state.statistics },
+        )
     }
 
     /// What the other end has done: asked over the link.
@@ -176,7 +183,7 @@ impl Session {
     pub fn peer_statistics(&self) -> Result<Counters, SessionError> {
         let shared = &self.connection.shared;
         {
-            let mut state = shared.lock();
+            let mut state = shared.lock()?;
             state.agreed()?;
             state.peer_counters = None;
             state.machine.ask_statistics()?;

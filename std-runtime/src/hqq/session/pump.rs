@@ -22,7 +22,7 @@ const FULL_SLICE: Duration = Duration::from_millis(1);
 /// Receives until the session stops, or cannot go on.
 pub(super) fn run(shared: &Arc<Shared>, mut rx: Consumer<Os>) {
     loop {
-        let mut state = shared.lock();
+        let Ok(mut state) = shared.lock() else { break };
         if state.stopping || state.broken.is_some() {
             break;
         }
@@ -31,7 +31,8 @@ pub(super) fn run(shared: &Arc<Shared>, mut rx: Consumer<Os>) {
         if state.machine.is_ready() && !state.must_wait_for_readers() {
             drop(state);
             if !receive(shared, &mut rx) {
-                let slice = if shared.lock().pending.is_some() { FULL_SLICE } else { SLICE };
+                let slice =
+                    if shared.lock().is_ok_and(|state| state.pending.is_some()) { FULL_SLICE } else { SLICE };
                 let until = Os.now().saturating_add(slice);
                 shared.receiver.sleep(until);
                 tick(shared, &mut rx);
@@ -49,7 +50,7 @@ fn receive(shared: &Shared, rx: &mut Consumer<Os>) -> bool {
     let most = rx.geometry().slots();
     for taken in 0..most {
         let outcome = rx.recv_packet(Duration::ZERO);
-        let mut state = shared.lock();
+        let Ok(mut state) = shared.lock() else { return false };
         match outcome {
             Ok((packet, slot)) => state.handle(&packet, &slot, &shared.options),
             Err(RecvError::Timeout) => {
@@ -77,7 +78,7 @@ fn receive(shared: &Shared, rx: &mut Consumer<Os>) -> bool {
 /// What time brings: unfinished messages grow too old, peers end.
 fn tick(shared: &Shared, rx: &mut Consumer<Os>) {
     rx.recover_if_stuck();
-    let mut state = shared.lock();
+    let Ok(mut state) = shared.lock() else { return };
     state.machine.handle_timeout(Os.now());
     // What the peer has sent before it ended comes first.
     if !rx.sleeper().is_ready() && state.peer_is_gone() {

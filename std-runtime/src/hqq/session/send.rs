@@ -59,7 +59,7 @@ impl Shared {
             }
         });
         if sent == Err(SessionError::Timeout) {
-            let mut state = self.lock();
+            let mut state = self.lock()?;
             if state.machine.abort(key) {
                 state.bodies.remove(&key);
             }

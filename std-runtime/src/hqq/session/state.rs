@@ -10,7 +10,7 @@ use strait_core::hqq::session::{
     Session as Machine, Transmit,
 };
 use strait_core::hqq::{ErrorCode, Features, Producer, Side, Sleeper};
-use strait_core::platform::Clock as _;
+use strait_core::platform::{Clock as _, Liveness as _, Pid};
 
 use super::error::{CallError, SessionError};
 use super::incoming::Incoming;
@@ -99,6 +99,8 @@ pub(super) struct Shared {
     pub(super) changed: Condvar,
     pub(super) options: Options,
     pub(super) name: Arc<str>,
+    /// The process that made it: its number, and its generation.
+    pub(super) owner: (Pid, u64),
     /// Wakes the thread that receives.
     pub(super) receiver: Sleeper<Os>,
     /// Waits for room in the ring.
@@ -121,8 +123,13 @@ pub(super) enum Look<T> {
 }
 
 impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is shared; not for a forked child, where a thread that it has not got may hold the lock for ever.
+    pub(super) fn lock(&self) -> Result<MutexGuard<'_, State>, SessionError> {
+        let (owner, generation) = self.owner;
+        if Os.generation() != generation {
+            return Err(SessionError::Forked { owner: owner.0 });
+        }
+        Ok(self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Looks until there is a result, or `timeout` is over.
@@ -132,7 +139,7 @@ impl Shared {
         mut look: impl FnMut(&mut State) -> Result<Look<T>, SessionError>,
     ) -> Result<T, SessionError> {
         let until = StdInstant::now().checked_add(timeout);
-        let mut state = self.lock();
+        let mut state = self.lock()?;
         loop {
             let look = look(&mut state)?;
             if let Look::Done(done) = look {
@@ -151,7 +158,7 @@ impl Shared {
             if matches!(look, Look::WaitForRoom) {
                 drop(state);
                 self.room.sleep(Os.now().saturating_add(slice));
-                state = self.lock();
+                state = self.lock()?;
             } else {
                 let waited = self.changed.wait_timeout(state, slice);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -161,7 +168,7 @@ impl Shared {
 
     /// What is agreed, or why nothing is.
     pub(super) fn agreed(&self) -> Result<Agreed, SessionError> {
-        self.lock().agreed()
+        self.lock()?.agreed()
     }
 }
 

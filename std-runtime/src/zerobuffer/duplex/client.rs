@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
+use strait_core::maker::Maker;
 use strait_core::platform::{Clock as _, Liveness as _};
 use strait_core::time::Deadline;
 use strait_core::zerobuffer::Reserved;
@@ -56,6 +57,7 @@ pub struct Client {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) name: Arc<str>,
+    maker: Maker,
     pub(super) timeout: Duration,
     pub(super) strait_server: bool,
     /// Before the writer: who finds its place free finds no response buffer either.
@@ -116,6 +118,7 @@ impl Client {
         tracing::debug!(channel = &**name, strait_server, sharing = sharing.is_some(), "client connected");
         let inner = Inner {
             name: Arc::clone(name),
+            maker: Maker::this(&Os),
             timeout: channel.timeout,
             strait_server,
             inbox: Inbox::new(reader),
@@ -150,6 +153,7 @@ impl Client {
     /// [`SendError`], as of [`Writer::reserve`].
     pub fn reserve_request(&self, len: usize) -> Result<RequestFrame<'_>, SendError> {
         let inner = &*self.inner;
+        inner.check()?;
         let mut writer = inner.writer();
         let timeout = writer.timeout;
         let reserved = writer.reserve_raw(len, timeout)?;
@@ -197,6 +201,7 @@ impl Client {
     /// # Errors
     /// [`CallError::Send`], [`CallError::OutOfStep`], [`CallError::ServerGone`].
     pub fn request(&self, request: &[u8]) -> Result<Pending, CallError> {
+        self.inner.check()?;
         self.inner.check_step()?;
         let mut frame = self.reserve_request(request.len())?;
         frame.for_waiter();
@@ -223,6 +228,9 @@ impl Client {
     /// Whether the server is there: open, alive, and not replaced. Does not look while a request is being filled, or
     /// waits for space: then what is known counts.
     pub fn is_server_connected(&self) -> bool {
+        if !self.inner.maker.is_here(&Os) {
+            return false;
+        }
         let gone = self.inner.inbox.lock().gone.is_some();
         !gone && self.inner.server_lives()
     }
@@ -282,6 +290,11 @@ fn settle(name: &Arc<str>, writer: &Writer, patience: Duration) -> Result<(), Co
 }
 
 impl Inner {
+    /// Refuses a forked child, before it waits for locks whose holders it does not have.
+    fn check(&self) -> Result<(), SendError> {
+        self.maker.check(&Os).map_err(|source| SendError::Forked { name: Arc::clone(&self.name), source })
+    }
+
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -346,6 +359,7 @@ impl Inner {
 
     /// The response to `wanted`, or to whichever request of `send_request` is answered next.
     pub(super) fn receive(&self, wanted: Option<u64>, until: Deadline) -> Result<Response, CallError> {
+        self.check()?;
         let mut state = self.inbox.lock();
         loop {
             if let Some(arrived) = self.look(&mut state, wanted) {
@@ -463,6 +477,9 @@ impl Inner {
 
     /// Gives up a request; whoever waits for it is told.
     pub(super) fn cancel(&self, sequence: u64) -> bool {
+        if !self.maker.is_here(&Os) {
+            return true;
+        }
         let mut state = self.inbox.lock();
         let Some(sent) = state.sent.get_mut(sequence).filter(|sent| sent.owner != Owner::Nobody) else {
             return false;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use strait_core::platform::Pid;
+
 use crate::zerobuffer::{ConnectError as BufferConnectError, CreateError, RecvError, SendError};
 
 type Name = Arc<str>;
@@ -25,7 +27,7 @@ pub enum ConnectError {
         pid: u64,
     },
     /// A channel has one client at a time.
-    #[error("channel {name:?} already has a client (pid {pid}): stop it first")]
+    #[error("channel {name:?} already has a client ({}): stop it first", Pid(*pid).told())]
     ClientAlreadyConnected {
         /// The channel.
         name: Name,
@@ -76,7 +78,7 @@ impl ConnectError {
 #[non_exhaustive]
 pub enum ServeError {
     /// A running server has the channel.
-    #[error("channel {name:?} already has a server (pid {pid}): stop it or use another name")]
+    #[error("channel {name:?} already has a server ({}): stop it or use another name", Pid(*pid).told())]
     ServerAlreadyRunning {
         /// The channel.
         name: Name,

@@ -14,7 +14,7 @@ use strait_core::zerobuffer::{Reserved, Shares};
 use super::server::{ErrorCallback, ServerError, ServerStatistics};
 use crate::os::Os;
 use crate::zerobuffer::{
-    BufferInfo, ConnectError, OwnedFrame, Reader, SendError, State as BufferState, Writer, deadline, inspect,
+    BufferInfo, ConnectError, OwnedFrame, SendError, State as BufferState, Writer, bury, deadline, inspect,
 };
 
 /// Between two looks at whether the server shall stop.
@@ -249,8 +249,8 @@ impl Outbox {
         let died =
             |buffer: BufferInfo| buffer.state == BufferState::Dead && buffer.words.reader_pid != Pid(0);
         if inspect(&self.buffer, 0).is_ok_and(died) {
-            // The next reader of this name, gone at once. Who fails has met the next client.
-            drop(Reader::builder(&self.buffer).metadata_capacity(0).payload_capacity(64).create());
+            // Who fails has met the next client.
+            bury(&self.buffer);
         }
     }
 

@@ -40,6 +40,10 @@ impl Sharing {
     }
 
     fn give_back(&self, sequence: u64, place: Place) {
+        // A copy that a forked child inherited: the client has the response still.
+        if !self.lender.is_here() {
+            return;
+        }
         let mut held = self.held();
         if let Some(at) = held.iter().position(|held| *held == place) {
             held.swap_remove(at);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 
+use strait_core::maker::Maker;
 use strait_core::platform::{Clock as _, Signal as _};
 use strait_core::zerobuffer::duplex::is_reserved;
 
@@ -90,6 +91,7 @@ pub struct Server {
     runs: Arc<AtomicBool>,
     outbox: Arc<Outbox>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    maker: Maker,
     /// Those that handle requests, and cannot wait for their own end.
     handling: Vec<ThreadId>,
 }
@@ -154,14 +156,20 @@ impl Server {
         });
         let thread = Mutex::new(Some(thread.map_err(failed)?));
         tracing::debug!(channel = &*name, "server started");
-        Ok(Self { name, stop, runs, outbox, thread, handling })
+        let maker = Maker::this(&Os);
+        Ok(Self { name, stop, runs, outbox, thread, maker, handling })
     }
 
     /// Stops the server: a handler that runs is waited for and its response sent, requests that were not begun are not
     /// answered, and the channel is removed. Takes up to 100 ms longer than the handlers that run.
     ///
+    /// A process that was forked from the server's has no part of it: there this does nothing.
+    ///
     /// Called by a handler it does not wait. It blocks: call it elsewhere than on the only thread that runs async handlers.
     pub fn stop(&self) {
+        if !self.maker.is_here(&Os) {
+            return;
+        }
         // Relaxed: nothing else is read by it.
         self.stop.store(true, Ordering::Relaxed);
         // A handler cannot wait for itself.
@@ -180,7 +188,7 @@ impl Server {
     /// Whether it runs: until it is stopped, has answered [as many requests as it takes](Channel::most_requests), or its
     /// buffer fails.
     pub fn is_running(&self) -> bool {
-        self.runs.load(Ordering::Acquire)
+        self.maker.is_here(&Os) && self.runs.load(Ordering::Acquire)
     }
 
     /// The channel's name.
@@ -196,6 +204,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if !self.maker.is_here(&Os) {
+            // Its thread is not in this process: there is nothing to wait for, nor to let go of.
+            std::mem::forget(self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        }
         self.stop();
     }
 }
