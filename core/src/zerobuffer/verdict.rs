@@ -86,7 +86,7 @@ pub enum Doubt {
     NotSeen,
     /// The lock of the name was left, and a process of that number runs.
     NumberInUse,
-    /// It is not finished, and no lock of the name was left.
+    /// It is not whole, and somebody has it open.
     Unfinished,
 }
 
@@ -116,7 +116,7 @@ impl Verdict {
     pub fn by<P: Platform>(platform: &P, segment: &P::Segment, locks: Locks) -> Self {
         let geometry = match Kind::of(segment) {
             Kind::ZeroBuffer(geometry) => geometry,
-            kind @ Kind::Blank { .. } => return unfinished(kind, segment, locks),
+            kind @ (Kind::Blank { .. } | Kind::Misfit { .. }) => return unfinished(kind, segment, locks),
             kind => return Self::NotOurs(kind),
         };
         // Relaxed: only says who is there.
@@ -212,7 +212,8 @@ fn abandoned_or<S: Segment>(pid: Pid, segment: &S, doubt: Doubt) -> Verdict {
     }
 }
 
-/// Of a segment without a word in it: any program may have made it, and a lock of its name says that it was a reader.
+/// Of a segment without a word in it, or cut short: any program may have made it, and only a lock of its name says that it
+/// was a reader.
 fn unfinished<S: Segment>(kind: Kind, segment: &S, locks: Locks) -> Verdict {
     let pid = Pid(0);
     match locks {
@@ -267,7 +268,7 @@ impl fmt::Display for Doubt {
                 "no lock of it is visible here and its process is not either: it may live in another container"
             }
             Self::NumberInUse => "nobody holds its lock, but a process of its number runs and has it open",
-            Self::Unfinished => "it is not finished, and somebody has it open",
+            Self::Unfinished => "it is not whole, and somebody has it open",
         })
     }
 }

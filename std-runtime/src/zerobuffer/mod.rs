@@ -38,6 +38,7 @@ pub use inspect::{BufferInfo, Leftover, State, gc, inspect, list};
 pub use ledger::MAX_HELD_FRAMES;
 pub use reader::{Frames, Reader};
 pub use statistics::{Health, Statistics};
+pub use strait_core::kind::Kind;
 pub use writer::{Writer, WriterBuilder};
 
 use core::time::Duration;

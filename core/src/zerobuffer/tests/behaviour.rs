@@ -1,9 +1,9 @@
 //! One sentence each.
 
 use super::*;
-use crate::zerobuffer::ends::ENDS_SIZE;
 use crate::platform::Platform;
 use crate::time::Instant;
+use crate::zerobuffer::ends::ENDS_SIZE;
 
 #[test]
 fn a_frame_that_fills_the_ring_fits_again_and_again() {
