@@ -242,6 +242,8 @@ struct World {
     /// Calls until the next one fails, and how it fails.
     fault: Option<(u32, FaultKind)>,
     calls: u32,
+    /// Segments and signals made so far.
+    made: u32,
     /// How often sleepers at a word were woken.
     unparks: u32,
 }
@@ -280,6 +282,11 @@ impl FakePlatform {
     /// Platform calls made so far.
     pub fn calls(&self) -> u32 {
         lock(&self.world).calls
+    }
+
+    /// Segments and signals made so far.
+    pub fn made(&self) -> u32 {
+        lock(&self.world).made
     }
 
     /// Names of everything that exists: segments, signals and locks.
@@ -345,6 +352,7 @@ impl Platform for FakePlatform {
         let segment = segment.ok_or(FakeError { call: "create_segment", kind })?;
         // The system's own handle is none of a process, and holds no lock.
         let opened = segment.opened_by(self.this);
+        world.made += 1;
         world.segments.insert(name.to_string(), segment);
         Ok(opened)
     }
@@ -365,6 +373,7 @@ impl Platform for FakePlatform {
         if world.segments.contains_key(name.as_str()) {
             return Err(FakeError { call, kind: FaultKind::AlreadyExists });
         }
+        world.made += 1;
         world.segments.insert(name.to_string(), segment);
         Ok(opened)
     }
@@ -410,6 +419,7 @@ impl Platform for FakePlatform {
         if locked {
             opened.lock();
         }
+        world.made += 1;
         world.signals.insert(name.to_string(), signal);
         Ok(opened)
     }

@@ -277,7 +277,7 @@ impl<P: Platform> ReaderEndpoint<P> {
                     return Ok(Look::Quiet);
                 }
                 if let Some(writer) = record {
-                    self.ends.clear_writer(writer);
+                    self.ends.bury_writer(writer);
                 }
                 announce_space(&self.half.space_free).map_err(ReadError::System)?;
             }
@@ -291,7 +291,8 @@ impl<P: Platform> ReaderEndpoint<P> {
     fn is_alive(&mut self, pid: Pid, record: Option<Identity>) -> bool {
         let record = record.filter(|record| record.pid == pid);
         if self.writer.as_ref().is_none_or(|writer| !writer.is(pid, record)) {
-            self.writer = Some(Peer::new(&self.platform, pid, record.is_some(), record));
+            let writer = Peer::new(&self.platform, pid, record.is_some(), record);
+            self.writer = Some(writer.without_lock(self.ends.is_writer_bare()));
             self.died = None;
         }
         let locked = || self.buffer().segment().is_locked();

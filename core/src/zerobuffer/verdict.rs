@@ -162,10 +162,12 @@ pub fn writer_lives<P: Platform>(platform: &P, segment: &P::Segment) -> bool {
     let Kind::ZeroBuffer(geometry) = Kind::of(segment) else { return false };
     // Relaxed: only says who is there.
     let pid = Pid(view::<Oieb, _>(segment, 0).map_or(0, |oieb| oieb.writer_pid.load(Ordering::Relaxed)));
-    let record = Ends::open(segment.clone(), geometry).and_then(|ends| ends.writer());
-    let record = record.filter(|record| record.pid == pid);
+    let ends = Ends::open(segment.clone(), geometry);
+    let record = ends.as_ref().and_then(Ends::writer).filter(|record| record.pid == pid);
+    let writer = Peer::new(platform, pid, record.is_some(), record);
+    let writer = writer.without_lock(ends.is_some_and(|ends| ends.is_writer_bare()));
     let locked = || segment.is_locked();
-    pid.0 != 0 && Peer::new(platform, pid, record.is_some(), record).lives(locked, locked)
+    pid.0 != 0 && writer.lives(locked, locked)
 }
 
 fn of_strait<S: Segment>(pid: Pid, fate: Fate, segment: &S, locks: Locks) -> Verdict {
