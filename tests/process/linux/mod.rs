@@ -4,5 +4,6 @@ mod access;
 mod full_memory;
 mod leftovers;
 mod swept;
+mod temporary;
 mod truncated;
 mod writer_pid;
