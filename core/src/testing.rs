@@ -1,6 +1,7 @@
 //! An operating system for tests: shared memory, semaphores, locks and processes inside one process, with faults.
 #![expect(unsafe_code, reason = "hands out heap memory as a segment")]
 
+mod error;
 mod lock;
 mod process;
 mod signal;
@@ -13,14 +14,14 @@ use std::string::{String, ToString};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
+pub use self::error::FakeError;
 pub use self::lock::FakeLock;
 pub use self::process::FakeWatch;
 pub use self::signal::FakeSignal;
 use crate::layout::assert_layout;
 use crate::name::Name;
 use crate::platform::{
-    Access, Clock, FaultKind, Identity, LockState, Others, Pid, Platform, PlatformError, Segment,
-    Signal as _, WaitPolicy,
+    Access, Clock, FaultKind, Identity, LockState, Others, Pid, Platform, Segment, Signal as _, WaitPolicy,
 };
 use crate::time::Instant;
 
@@ -211,22 +212,6 @@ unsafe impl Segment for HeapSegment {
             0 | 1 => Others::Nobody,
             _ => Others::Somebody,
         }
-    }
-}
-
-/// A fault of the fake system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{call} failed: {kind:?}")]
-pub struct FakeError {
-    /// The call that failed.
-    pub call: &'static str,
-    /// How.
-    pub kind: FaultKind,
-}
-
-impl PlatformError for FakeError {
-    fn kind(&self) -> FaultKind {
-        self.kind
     }
 }
 
