@@ -1,6 +1,6 @@
 //! `strait reader`: creates a buffer and takes frames out of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use strait::zerobuffer::{Reader, RecvError};
@@ -16,6 +16,9 @@ use crate::report::{self, Checksums, ReadReport, Troubles};
 use crate::sink::Sink;
 use crate::size::SizeRange;
 use crate::tally::Tally;
+
+/// How often a reader without a writer looks for the next.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Options of `strait reader`.
 #[derive(Debug, Args)]
@@ -108,6 +111,7 @@ impl Run {
         let limit = flow.frames.unwrap_or(0);
         let (mut pace, mut progress) = (Pace::new(flow), Progress::new(flow, limit));
         let mut waiting: Option<Patience> = None;
+        let mut bereft = false;
         let outcome = loop {
             if limit != 0 && self.tally.frames == limit {
                 break Ok(());
@@ -129,6 +133,7 @@ impl Run {
                     if waiting.take().is_some() {
                         progress.wait();
                     }
+                    bereft = false;
                     self.tally.start();
                     let index = self.tally.frames;
                     self.frame_size.get_or_insert(frame.len());
@@ -153,6 +158,17 @@ impl Run {
                     }
                 }
                 Err(RecvError::EndOfStream) => break Ok(()),
+                // A number of frames was asked for: the writer may be started again, and goes on with its numbers.
+                Err(RecvError::WriterDead { .. }) if bereft => std::thread::sleep(LOOK),
+                Err(error @ RecvError::WriterDead { .. }) if limit != 0 => {
+                    report::complain(format_args!("{error}; waiting for another writer"));
+                    self.troubles.add(Failure::read(error));
+                    bereft = true;
+                    waiting = Some(Patience::new(flow.timeout()));
+                    if let Some(Err(failure)) = out.as_mut().map(|out| out.flush()) {
+                        break Err(failure);
+                    }
+                }
                 // The next receive returns the frame after the gap.
                 Err(error @ RecvError::SequenceGap { .. }) => self.troubles.add(Failure::read(error)),
                 Err(error) => break Err(Failure::read(error)),

@@ -74,6 +74,26 @@ fn an_empty_file_is_a_stream_of_no_frames_that_ends() {
 }
 
 #[test]
+fn a_reader_of_a_number_of_frames_takes_the_rest_from_the_writer_that_is_started_again() {
+    let name = Name::new("again");
+    let mut reader = start(&["reader", &name, "-n", "5", "--out", "-", "--timeout-ms", LONG]);
+    let mut writer = start(&["writer", &name, "--file", "-", "-s", "4", "--wait-ms", LONG]);
+    let (mut input, mut output) = (writer.stdin(), reader.stdout());
+    input.write_all(b"onceupon").unwrap();
+    let mut heard = [0; 8];
+    output.read_exact(&mut heard).unwrap();
+    writer.kill();
+    let (complaint, _rest) = reader.first_complaint();
+    assert!(complaint.contains("died") && complaint.contains("waiting"), "{complaint}");
+    run(&["writer", &name, "-n", "3", "-s", "4", "--pattern", "zero", "--wait-ms", LONG]).expect_code(0);
+    let mut rest = Vec::new();
+    output.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, [0; 12]);
+    // All came, and that one died is still said.
+    reader.end().expect_code(3);
+}
+
+#[test]
 fn a_killed_readers_name_serves_the_next_one() {
     let name = Name::new("next");
     let mut reader = start(&["reader", &name, "--buffer-size", "4096", "--timeout-ms", "0", "-v"]);
