@@ -1,6 +1,6 @@
 //! `strait reader`: creates a buffer and takes frames out of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use strait::zerobuffer::{Reader, RecvError};
@@ -9,7 +9,7 @@ use crate::args::{Creation, Flow, Place, Reproducible};
 use crate::check::{Checker, Verify};
 use crate::endpoint;
 use crate::exit::Failure;
-use crate::interrupt::{Interrupt, Patience, SLICE};
+use crate::interrupt::{Interrupt, Patience};
 use crate::pace::Pace;
 use crate::progress::Progress;
 use crate::report::{self, Checksums, ReadReport, Troubles};
@@ -19,6 +19,8 @@ use crate::tally::Tally;
 
 /// Bytes of a frame, unless others are asked for: what a writer makes without --size.
 const FRAME_SIZE: usize = 1024;
+/// How often a reader without a writer looks for the next.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Options of `strait reader`.
 #[derive(Debug, Args)]
@@ -190,17 +192,19 @@ impl Run {
                     }
                 }
                 Err(RecvError::EndOfStream) => break Ok(()),
+                // A number of frames was asked for: the writer may be started again, and goes on with its numbers.
+                Err(RecvError::WriterDead { .. }) if bereft => std::thread::sleep(LOOK),
+                Err(error @ RecvError::WriterDead { .. }) if limit != 0 => {
+                    report::complain(format_args!("{error}; waiting for another writer"));
+                    self.troubles.add(Failure::read(error));
+                    bereft = true;
+                    waiting = Some(Patience::new(flow.timeout()));
+                    if let Some(Err(failure)) = out.as_mut().map(|out| out.flush()) {
+                        break Err(failure);
+                    }
+                }
                 // The next receive returns the frame after the gap.
                 Err(error @ RecvError::SequenceGap { .. }) => self.troubles.add(Failure::read(error)),
-                Err(error @ RecvError::WriterDead { .. }) if limit != 0 => {
-                    if !bereft {
-                        self.troubles.add(Failure::read(error));
-                        waiting = Some(Patience::new(flow.timeout()));
-                    }
-                    bereft = true;
-                    // It is told at once until somebody comes.
-                    interrupt.sleep(SLICE);
-                }
                 Err(error) => break Err(Failure::read(error)),
             }
         };

@@ -7,6 +7,7 @@ use crate::mpmc;
 use crate::platform::Segment;
 use crate::shm::view;
 use crate::sync::{Ordering, SharedU64};
+use crate::zerobuffer::AttachError;
 use crate::zerobuffer::layout::{Geometry, OIEB_SIZE, Oieb};
 
 /// What a segment seems to be. Bytes can be anybody's: it is what they say, not who wrote them.
@@ -19,6 +20,11 @@ pub enum Kind {
     OtherZeroBuffer {
         /// Found.
         major: u8,
+        /// Bytes of the segment.
+        len: usize,
+    },
+    /// A ZeroBuffer v1 whose blocks do not fit it: cut short, or its words are wrong.
+    Misfit {
         /// Bytes of the segment.
         len: usize,
     },
@@ -62,9 +68,8 @@ impl Kind {
         }
         match oieb.geometry::<()>(len) {
             Ok(geometry) => Self::ZeroBuffer(geometry),
-            Err(crate::zerobuffer::AttachError::WrongVersion { major, .. }) => {
-                Self::OtherZeroBuffer { major, len }
-            }
+            Err(AttachError::WrongVersion { major, .. }) => Self::OtherZeroBuffer { major, len },
+            Err(AttachError::BadGeometry { .. }) => Self::Misfit { len },
             Err(_) => other,
         }
     }
@@ -75,6 +80,7 @@ impl fmt::Display for Kind {
         match self {
             Self::ZeroBuffer(_) => f.write_str("a ZeroBuffer v1"),
             Self::OtherZeroBuffer { major, len } => write!(f, "a ZeroBuffer v{major} of {len} bytes"),
+            Self::Misfit { len } => write!(f, "a ZeroBuffer v1 whose blocks do not fit its {len} bytes"),
             Self::Link(profile) => write!(f, "a link of the {profile} profile"),
             Self::Blank { len } => write!(f, "{len} bytes that begin with zeros: something not finished"),
             Self::Other { len, begins } => {
@@ -116,13 +122,13 @@ mod tests {
         let geometry = Geometry { metadata_size: 64, payload_size: 256 };
         assert_eq!(of(448, &oieb(128, 1)), Kind::ZeroBuffer(geometry));
         assert_eq!(of(4096, &oieb(128, 1)), Kind::ZeroBuffer(geometry));
-        assert!(matches!(of(447, &oieb(128, 1)), Kind::Other { len: 447, .. }));
+        assert_eq!(of(447, &oieb(128, 1)), Kind::Misfit { len: 447 });
         assert!(matches!(of(448, &oieb(129, 1)), Kind::Other { .. }));
         assert_eq!(of(448, &oieb(128, 2)), Kind::OtherZeroBuffer { major: 2, len: 448 });
         let segment = HeapSegment::new(448);
         segment.scribble(0, &oieb(128, 1));
         segment.truncate(440);
-        assert!(matches!(Kind::of(&segment), Kind::Other { len: 440, .. }), "cut short");
+        assert_eq!(Kind::of(&segment), Kind::Misfit { len: 440 }, "cut short");
     }
 
     #[test]

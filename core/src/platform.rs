@@ -5,10 +5,13 @@
 //!
 //! [`FakePlatform`]: crate::testing::FakePlatform
 
+mod pid;
+
 use core::convert::Infallible;
 use core::fmt;
 use core::ptr::NonNull;
 
+pub use self::pid::{Pid, Told};
 use crate::name::Name;
 use crate::time::Instant;
 
@@ -151,36 +154,6 @@ pub trait Signal: fmt::Debug {
     /// Whether the object can still be found under its name. The default says yes.
     fn is_linked(&self) -> bool {
         true
-    }
-}
-
-/// A process identifier as it stands in shared memory: any 64 bits a peer put there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Pid(pub u64);
-
-impl Pid {
-    /// As words for an error: "pid 12", or that it is not known.
-    pub const fn told(self) -> Told {
-        Told(self)
-    }
-}
-
-/// A process number in the words of an error; see [`Pid::told`].
-#[derive(Clone, Copy, Debug)]
-pub struct Told(Pid);
-
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Pid(0) => f.write_str("its process is not known"),
-            pid => write!(f, "pid {pid}"),
-        }
-    }
-}
-
-impl fmt::Display for Pid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
     }
 }
 

@@ -256,6 +256,8 @@ struct World {
     /// Calls until the next one fails, and how it fails.
     fault: Option<(u32, FaultKind)>,
     calls: u32,
+    /// Segments and signals made so far.
+    made: u32,
     /// How often sleepers at a word were woken.
     unparks: u32,
 }
@@ -294,6 +296,11 @@ impl FakePlatform {
     /// Platform calls made so far.
     pub fn calls(&self) -> u32 {
         lock(&self.world).calls
+    }
+
+    /// Segments and signals made so far.
+    pub fn made(&self) -> u32 {
+        lock(&self.world).made
     }
 
     /// Names of everything that exists: segments, signals and locks.
@@ -347,6 +354,7 @@ impl Platform for FakePlatform {
         let segment = segment.ok_or(FakeError { call: "create_segment", kind })?;
         // The system's own handle is none of a process, and holds no lock.
         let opened = segment.opened_by(self.this);
+        world.made += 1;
         world.segments.insert(name.to_string(), segment);
         Ok(opened)
     }
@@ -367,6 +375,7 @@ impl Platform for FakePlatform {
         if world.segments.contains_key(name.as_str()) {
             return Err(FakeError { call, kind: FaultKind::AlreadyExists });
         }
+        world.made += 1;
         world.segments.insert(name.to_string(), segment);
         Ok(opened)
     }
@@ -412,6 +421,7 @@ impl Platform for FakePlatform {
         if locked {
             opened.lock();
         }
+        world.made += 1;
         world.signals.insert(name.to_string(), signal);
         Ok(opened)
     }
@@ -468,9 +478,7 @@ impl Platform for FakePlatform {
     }
 
     fn remove_signal(&self, name: &Name) -> Result<(), FakeError> {
-        if let Some(signal) = self.enter("remove_signal")?.signals.remove(name.as_str()) {
-            signal.unlink();
-        }
+        self.enter("remove_signal")?.signals.remove(name.as_str()).iter().for_each(FakeSignal::unlink);
         Ok(())
     }
 

@@ -145,3 +145,19 @@ impl PlatformError for Error {
         matches!(self.cause, Cause::ClosedFolder { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_others_may_not_write_says_whose_it_is_and_what_to_do_once() {
+        let error = Error::closed_folder(Path::new("/tmp/zerobuffer"), 1000, 0o755);
+        let text = error.to_string();
+        assert!(text.contains("user 1000 and has mode 0755"), "{text}");
+        assert_eq!(text.matches("chmod 1777 /tmp/zerobuffer").count(), 1, "{text}");
+        assert!(error.advises() && error.kind() == FaultKind::PermissionDenied);
+        let error = Error::unsuitable(Path::new("/tmp/zerobuffer"), "it is not a folder");
+        assert!(!error.advises(), "who names the buffer says what to do");
+    }
+}

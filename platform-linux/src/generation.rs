@@ -111,12 +111,12 @@ mod tests {
                     Ok(ForkResult::Child) => {
                         let right = ![own, childs].contains(&generation());
                         // SAFETY: ends the process.
-                        unsafe { nix::libc::_exit(i32::from(!right)) }
+                        unsafe { libc::_exit(i32::from(!right)) }
                     }
                     Err(_) => right = false,
                 }
                 // SAFETY: ends the process.
-                unsafe { nix::libc::_exit(i32::from(!right)) }
+                unsafe { libc::_exit(i32::from(!right)) }
             }
         };
         assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));

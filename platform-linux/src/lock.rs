@@ -61,7 +61,8 @@ impl Lock {
             match Held::take(path.clone(), access) {
                 Ok(held) => own = Some(held),
                 // Somebody holds it, or something else stands there.
-                Err(error) if matches!(error.kind(), FaultKind::Busy | FaultKind::Unsuitable) => {
+                Err(error) if error.kind() == FaultKind::Busy => return Err(error),
+                Err(error) if error.kind() == FaultKind::Unsuitable && error.path() == path => {
                     return Err(error);
                 }
                 Err(_) if file::probe(&path) == LockState::Held => return Err(Error::busy(&path)),

@@ -111,8 +111,9 @@ fn a_response_that_is_held_is_never_written_over() {
     assert_eq!(scene.client.send_request(&[3; 5000]).expect("nobody looks there"), 4);
 }
 
-/// Where the table of a server's request buffer starts: behind 128 bytes of control words, metadata and ring.
-const TABLE: u64 = 128 + 256 + (64 << 10);
+/// Where the table of a server's request buffer starts: behind 128 bytes of control words, metadata, ring, and 128 bytes that
+/// say who the ends are.
+const TABLE: u64 = 128 + 256 + (64 << 10) + 128;
 /// Words of the table.
 const WORDS: usize = 136;
 

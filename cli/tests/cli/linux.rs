@@ -67,7 +67,7 @@ fn a_killed_reader_is_listed_as_dead_and_the_next_one_replaces_it() {
     let entry =
         gone["buffers"].as_array().unwrap().iter().find(|entry| entry["name"] == *name).unwrap().clone();
     assert_eq!(entry["removed"], false);
-    assert_eq!(entry["bytes"], 128 + 4096 + 4096);
+    assert_eq!(entry["bytes"], 128 + 4096 + 4096 + 128);
     assert!(name.segment().exists());
     let ended = run(&["writer", &name, "--wait-ms", "0"]).expect_code(1);
     assert!(ended.stderr.contains("is gone"), "{}", ended.stderr);
@@ -82,11 +82,20 @@ fn gc_removes_a_killed_readers_buffer() {
     reader.first_complaint();
     reader.kill();
     let ended = run(&["gc", &name]).expect_code(0);
-    assert!(ended.text().contains(&format!("removed {}: 8320 bytes", &*name)), "{}", ended.text());
+    assert!(ended.text().contains(&format!("removed {}: 8448 bytes", &*name)), "{}", ended.text());
     // As a closed Python reader leaves them.
-    std::fs::write(format!("/dev/shm/sem.sem-w-{}", &*name), [0; 32]).unwrap();
+    let mut semaphore = [0; 32];
+    semaphore[8] = 0x80;
+    std::fs::write(format!("/dev/shm/sem.sem-w-{}", &*name), semaphore).unwrap();
     let ended = run(&["gc", &name]).expect_code(0);
     assert!(ended.text().contains(&format!("removed {}: 0 bytes", &*name)), "{}", ended.text());
+    // Another program's is kept, and said what it is.
+    std::fs::write(name.segment(), b"another program's memory").unwrap();
+    let ended = run(&["gc", &name]).expect_code(0);
+    assert!(ended.text().contains(&format!("kept {}", &*name)), "{}", ended.text());
+    assert!(ended.text().contains("24 bytes of something else"), "{}", ended.text());
+    assert_eq!(std::fs::read(name.segment()).unwrap(), b"another program's memory");
+    std::fs::remove_file(name.segment()).unwrap();
 }
 
 #[test]

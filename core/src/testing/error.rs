@@ -1,4 +1,4 @@
-//! What fails in the fake system, and how.
+//! What the fake system refuses with.
 
 use crate::platform::{FaultKind, PlatformError};
 

@@ -1,6 +1,5 @@
 //! The fake system's semaphore: permits behind a mutex, sleepers at a condition variable.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
 use super::clock::real_now;
@@ -9,17 +8,17 @@ use crate::platform::{FaultKind, Identity, Signal};
 use crate::time::Instant;
 
 #[derive(Debug, Default)]
-struct Semaphore {
+struct Inner {
     permits: Mutex<u32>,
     posted: Condvar,
     /// The handle that holds the lock.
     holder: Mutex<Weak<Identity>>,
-    is_removed: AtomicBool,
+    is_removed: Mutex<bool>,
 }
 
 /// A semaphore inside one process, and the fake process that opened it.
 #[derive(Clone, Debug)]
-pub struct FakeSignal(Arc<Semaphore>, Arc<Identity>);
+pub struct FakeSignal(Arc<Inner>, Arc<Identity>);
 
 impl FakeSignal {
     pub(super) fn new() -> Self {
@@ -44,8 +43,7 @@ impl FakeSignal {
     }
 
     pub(super) fn unlink(&self) {
-        // Relaxed: tests do it before they look.
-        self.0.is_removed.store(true, Ordering::Relaxed);
+        *lock(&self.0.is_removed) = true;
     }
 
     /// Sets the number of permits, as a peer that keeps no rule would.
@@ -118,7 +116,6 @@ impl Signal for FakeSignal {
     }
 
     fn is_linked(&self) -> bool {
-        // Relaxed: as in `unlink`.
-        !self.0.is_removed.load(Ordering::Relaxed)
+        !*lock(&self.0.is_removed)
     }
 }

@@ -102,7 +102,8 @@ pub(super) fn claim_writer<P: Platform>(
     // Relaxed: only says who is there.
     let pid = Pid(buffer.oieb().writer_pid.load(Ordering::Relaxed));
     // Of a process that has ended, a child may hold the lock.
-    if !locked && !former.is_some_and(is_gone) {
+    let holder = former.or_else(|| ends.and_then(Ends::former));
+    if !locked && !holder.is_some_and(is_gone) {
         // It may also be somebody who is about to remove what a dead reader left.
         if pid.0 == 0 && former.is_none() && !stays_linked(platform, buffer.segment()) {
             return Err(AttachError::ReaderDead { pid });
@@ -112,7 +113,7 @@ pub(super) fn claim_writer<P: Platform>(
     }
     let this = platform.identity();
     if let Some(ends) = ends {
-        ends.enter_writer(this);
+        ends.enter_writer(this, locked);
     }
     // Whoever has its record's number and lets us take its lock is not alive.
     let is_dead = |pid: Pid| match former.filter(|writer| writer.pid == pid) {

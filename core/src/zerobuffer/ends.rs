@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! segment   OIEB │ metadata │ payload ring │ EndsTable │ ShareTable (duplex only)
-//!                                            magic, reserved                     64 bytes
-//!                                            reader, writer     pid, born, realm, check
+//!                                            magic, reserved                     32 bytes
+//!                                            former, reader, writer     pid, born, realm, check
 //! ```
 //!
 //! The words of ZeroBuffer v1 end with the ring; a segment may be longer, and no peer looks there. A Strait reader puts the
@@ -36,7 +36,8 @@ pub struct EndRecord {
     born: SharedU64,
     /// The namespaces that the two before belong to; 0 = not known.
     realm: SharedU64,
-    /// [`check_of`] the three before.
+    /// [`check_of`] the three before; its complement if this end does not hold its lock, because a child of its predecessor
+    /// does.
     check: SharedU64,
 }
 
@@ -54,7 +55,9 @@ pub struct EndsTable {
     /// "STRENDS1".
     magic: SharedU64,
     /// Stay 0.
-    reserved: [SharedU64; 7],
+    reserved: [SharedU64; 3],
+    /// The last writer that died: a child of it may still hold the segment's lock.
+    former: EndRecord,
     reader: EndRecord,
     writer: EndRecord,
 }
@@ -64,7 +67,8 @@ pub const ENDS_SIZE: usize = 128;
 
 assert_layout!(EndsTable: 128 bytes, aligned to 8 {
     0x00: 8 magic,
-    0x08: 56 reserved,
+    0x08: 24 reserved,
+    0x20: 32 former,
     0x40: 32 reader,
     0x60: 32 writer,
 });
@@ -75,22 +79,29 @@ const fn check_of(identity: Identity) -> u64 {
 }
 
 impl EndRecord {
-    fn enter(&self, identity: Identity) {
+    fn enter(&self, identity: Identity, locked: bool) {
         // Relaxed, all: whoever sees some of them and not the others finds that the check is wrong.
         self.check.store(0, Ordering::Relaxed);
         self.born.store(identity.born, Ordering::Relaxed);
         self.realm.store(identity.realm, Ordering::Relaxed);
         self.pid.store(identity.pid.0, Ordering::Relaxed);
-        self.check.store(check_of(identity), Ordering::Relaxed);
+        let check = check_of(identity);
+        self.check.store(if locked { check } else { !check }, Ordering::Relaxed);
     }
 
-    fn identity(&self) -> Option<Identity> {
+    /// Who it is, and whether it holds its lock.
+    fn entry(&self) -> Option<(Identity, bool)> {
         // Relaxed, all: as in `enter`.
         let load = |word: &SharedU64| word.load(Ordering::Relaxed);
         let check = load(&self.check);
         let identity =
             Identity { pid: Pid(load(&self.pid)), born: load(&self.born), realm: load(&self.realm) };
-        (identity.pid.0 != 0 && check == check_of(identity)).then_some(identity)
+        let (locked, bare) = (check == check_of(identity), check == !check_of(identity));
+        (identity.pid.0 != 0 && (locked || bare)).then_some((identity, locked))
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        self.entry().map(|(identity, _)| identity)
     }
 }
 
@@ -106,7 +117,7 @@ impl<S: Segment> Ends<S> {
     pub(super) fn create(segment: S, geometry: Geometry, reader: Identity) -> Option<Self> {
         let ends = Self { segment, offset: geometry.segment_len()? };
         let table = ends.table()?;
-        table.reader.enter(reader);
+        table.reader.enter(reader, true);
         // Release: whoever finds the magic finds the reader.
         table.magic.store(MAGIC, Ordering::Release);
         Some(ends)
@@ -138,19 +149,40 @@ impl<S: Segment> Ends<S> {
         self.table()?.writer.identity()
     }
 
+    /// Whether the last Strait writer does not hold the segment's lock, so that nothing can be told by it.
+    pub(super) fn is_writer_bare(&self) -> bool {
+        self.table().and_then(|table| table.writer.entry()).is_some_and(|(_, locked)| !locked)
+    }
+
+    /// The last writer that was found dead, if its record is whole.
+    pub fn former(&self) -> Option<Identity> {
+        self.table()?.former.identity()
+    }
+
+    /// Puts a dead writer among the former, so that a later one of its number is not taken for it. Only the reader.
+    pub(super) fn bury_writer(&self, writer: Identity) {
+        if let Some(table) = self.table() {
+            table.former.enter(writer, true);
+        }
+        self.clear_writer(writer);
+    }
+
     /// Enters this process as the writer, before its number stands in `writer_pid`. The caller holds the segment's lock, or
     /// has proved its holder dead.
-    pub(super) fn enter_writer(&self, writer: Identity) {
+    pub(super) fn enter_writer(&self, writer: Identity, locked: bool) {
         if let Some(table) = self.table() {
-            table.writer.enter(writer);
+            table.writer.enter(writer, locked);
         }
     }
 
-    /// Takes a writer out that has left or died, unless the next one has entered itself.
+    /// Takes a writer out that has left, unless the next one has entered itself.
     pub(super) fn clear_writer(&self, writer: Identity) {
         if let Some(table) = self.table() {
-            // Relaxed: as in `enter`.
-            let _ = table.writer.check.compare_exchange(check_of(writer), 0, Ordering::Relaxed);
+            let check = check_of(writer);
+            for check in [check, !check] {
+                // Relaxed: as in `enter`.
+                let _ = table.writer.check.compare_exchange(check, 0, Ordering::Relaxed);
+            }
         }
     }
 }
@@ -177,12 +209,15 @@ mod tests {
         let (_, ends) = table();
         assert_eq!((ends.reader(), ends.writer()), (Some(READER), None));
         let writer = Identity { pid: Pid(u64::MAX), born: u64::MAX, realm: 0 };
-        ends.enter_writer(writer);
-        assert_eq!((ends.reader(), ends.writer()), (Some(READER), Some(writer)));
+        for locked in [false, true] {
+            ends.enter_writer(writer, locked);
+            assert_eq!((ends.reader(), ends.writer()), (Some(READER), Some(writer)));
+            assert_eq!(ends.is_writer_bare(), !locked);
+        }
         ends.clear_writer(READER);
         assert_eq!(ends.writer(), Some(writer), "another is left alone");
-        ends.clear_writer(writer);
-        assert_eq!((ends.reader(), ends.writer()), (Some(READER), None));
+        ends.bury_writer(writer);
+        assert_eq!((ends.reader(), ends.writer(), ends.former()), (Some(READER), None, Some(writer)));
     }
 
     #[test]

@@ -26,6 +26,14 @@ pub(super) struct Owned<P: Platform> {
     lock: P::Lock,
 }
 
+/// A new buffer: its parts, and what removes them.
+pub(super) struct Made<P: Platform> {
+    pub(super) segment: P::Segment,
+    pub(super) data_ready: P::Signal,
+    pub(super) space_free: P::Signal,
+    pub(super) owned: Owned<P>,
+}
+
 impl<P: Platform> Drop for Owned<P> {
     fn drop(&mut self) {
         // Nothing is a child's, whatever it inherited.
@@ -63,7 +71,7 @@ impl<P: Platform> Owned<P> {
         len: usize,
         access: Access,
         prepare: &mut dyn FnMut(&P::Segment),
-    ) -> Result<(Self, P::Segment, P::Signal, P::Signal), CreateError<P::Error>> {
+    ) -> Result<Made<P>, CreateError<P::Error>> {
         let mut owned = Self::lock(platform, name, access)?;
         let platform = owned.platform.clone();
         let left = Left::find(&platform, name, &owned.lock)?;
@@ -83,7 +91,7 @@ impl<P: Platform> Owned<P> {
         // Last: a writer that sees it finds everything else.
         let segment = platform.create_prepared(name, len, access, prepare).map_err(taken)?;
         owned.segment = Some(segment.clone());
-        Ok((owned, segment, data_ready, space_free))
+        Ok(Made { owned, segment, data_ready, space_free })
     }
 
     pub(super) fn lock_skipped(&self) -> Option<&dyn core::error::Error> {

@@ -18,6 +18,9 @@ enum Sight {
     Seen,
     /// Strait, where its process cannot be seen: its lock decides.
     Hidden,
+    /// Strait, without its lock, which a child of its predecessor holds: it lives while its process does, as far as that can
+    /// be seen.
+    Bare { seen: bool },
     /// Strait, and its process had ended before it was looked for.
     Gone,
     /// Of another implementation.
@@ -44,6 +47,16 @@ impl<W: Watch> Peer<W> {
         Self { watch, record, sight }
     }
 
+    /// The same end, known not to hold its lock.
+    pub(super) fn without_lock(self, bare: bool) -> Self {
+        let sight = match self.sight {
+            Sight::Seen if bare => Sight::Bare { seen: true },
+            Sight::Hidden if bare => Sight::Bare { seen: false },
+            sight => sight,
+        };
+        Self { sight, ..self }
+    }
+
     /// Its process number.
     pub(super) fn pid(&self) -> Pid {
         self.watch.pid()
@@ -65,6 +78,7 @@ impl<W: Watch> Peer<W> {
         match self.sight {
             Sight::Seen => self.watch.is_alive() && locked(),
             Sight::Hidden => locked(),
+            Sight::Bare { seen } => !seen || self.watch.is_alive(),
             Sight::Gone => false,
             Sight::Stranger => self.watch.is_alive() || (!self.watch.was_seen() && held()),
         }

@@ -1,7 +1,8 @@
 //! The reading end: creating the buffer, waiting for frames, returning space, and noticing that the writer is gone.
 
-use core::time::Duration;
+mod frame_wait;
 
+use self::frame_wait::FrameWait;
 use super::attach::backed;
 use super::ends::{ENDS_SIZE, Ends};
 use super::error::{CreateError, MetadataError, ReadError};
@@ -10,12 +11,12 @@ use super::handles::Returner;
 use super::layout::{ABORTED, Config, Geometry, Oieb};
 use super::lend;
 use super::metadata;
-use super::ownership::Owned;
+use super::ownership::{Made, Owned};
 use super::peer::Peer;
 pub use super::ring::Claimed;
 use super::ring::{Buffer, Consumer, Counters, NoFrame, RingMemory};
 use super::share::{SHARE_TABLE_SIZE, Shares};
-use super::wait::{Backoff, Idle, LONGEST_SLICE, Pace, UNSEEN_SLICE, Waited, Waiting, wait};
+use super::wait::{Backoff, LONGEST_SLICE, Pace, Waited, wait};
 use super::writer::RECHECK_SIZE;
 use crate::maker::Maker;
 use crate::name::Name;
@@ -111,7 +112,7 @@ impl<P: Platform> ReaderEndpoint<P> {
                 oieb.initialize(geometry, this.pid.0);
             }
         };
-        let (owned, segment, data_ready, space_free) =
+        let Made { owned, segment, data_ready, space_free } =
             Owned::create(platform.clone(), name, len, access, &mut prepare)?;
         let buffer = Buffer::new(segment.clone(), geometry)
             .map_err(|error| CreateError::PayloadTooSmall { capacity: error.len as u64 })?;
@@ -284,7 +285,7 @@ impl<P: Platform> ReaderEndpoint<P> {
                 return Ok(Look::Quiet);
             }
             if let Some(writer) = record {
-                self.ends.clear_writer(writer);
+                self.ends.bury_writer(writer);
             }
             announce_space(&self.half.space_free).map_err(ReadError::System)?;
         }
@@ -303,7 +304,8 @@ impl<P: Platform> ReaderEndpoint<P> {
         }
         let record = record.filter(|record| record.pid == pid);
         if self.writer.as_ref().is_none_or(|writer| !writer.is(pid, record)) {
-            self.writer = Some(Peer::new(&self.platform, pid, record.is_some(), record));
+            let writer = Peer::new(&self.platform, pid, record.is_some(), record);
+            self.writer = Some(writer.without_lock(self.ends.is_writer_bare()));
             self.died = None;
         }
         let locked = || self.buffer().segment().is_locked();
@@ -484,64 +486,6 @@ impl<P: Platform> Drop for ReaderEndpoint<P> {
 enum Look {
     Claimed(Claimed),
     Quiet,
-}
-
-/// Waiting for a frame.
-struct FrameWait<'r, P: Platform, H> {
-    endpoint: &'r mut ReaderEndpoint<P>,
-    held: H,
-    /// Whether a slice has passed since the writer was last looked at.
-    looked: bool,
-}
-
-impl<P: Platform, H: Fn() -> u64> Waiting<Claimed, ReadError<P::Error>> for FrameWait<'_, P, H> {
-    type Signal = P::Signal;
-
-    fn attempt(&mut self) -> Result<Option<Claimed>, ReadError<P::Error>> {
-        let claimed = self.endpoint.attempt_claim(&self.held)?;
-        if claimed.is_none() {
-            self.endpoint.return_pending()?;
-        }
-        Ok(claimed)
-    }
-
-    fn is_ready(&self) -> bool {
-        self.endpoint.half.is_ready()
-    }
-
-    fn idle(&mut self) -> Result<Idle<Claimed>, ReadError<P::Error>> {
-        self.endpoint.half.settle();
-        let recover = core::mem::replace(&mut self.looked, true);
-        Ok(match self.endpoint.look(&self.held, recover)? {
-            Look::Claimed(claimed) => Idle::Done(claimed),
-            Look::Quiet => Idle::Wait,
-        })
-    }
-
-    /// Short until a writer has come: one of another implementation that sends nothing leaves no trace when it closes.
-    fn longest_slice(&self) -> Duration {
-        if self.endpoint.had_writer { LONGEST_SLICE } else { UNSEEN_SLICE }
-    }
-
-    fn signal(&self) -> &P::Signal {
-        &self.endpoint.half.data_ready
-    }
-
-    fn backoff(&mut self) -> &mut Backoff {
-        &mut self.endpoint.backoff
-    }
-
-    fn on_short_spin(&mut self) {
-        self.endpoint.just_checked = true;
-    }
-
-    fn on_sleep(&mut self) {
-        self.endpoint.sleeps = self.endpoint.sleeps.wrapping_add(1);
-    }
-
-    fn system(error: P::Error) -> ReadError<P::Error> {
-        ReadError::System(error)
-    }
 }
 
 fn no_frame<E>(error: NoFrame) -> ReadError<E> {

@@ -86,7 +86,7 @@ pub enum Doubt {
     NotSeen,
     /// The lock of the name was left, and a process of that number runs.
     NumberInUse,
-    /// It is not finished, and no lock of the name was left.
+    /// It is not whole, and somebody has it open.
     Unfinished,
 }
 
@@ -116,7 +116,7 @@ impl Verdict {
     pub fn by<P: Platform>(platform: &P, segment: &P::Segment, locks: Locks) -> Self {
         let geometry = match Kind::of(segment) {
             Kind::ZeroBuffer(geometry) => geometry,
-            kind @ Kind::Blank { .. } => return unfinished(kind, segment, locks),
+            kind @ (Kind::Blank { .. } | Kind::Misfit { .. }) => return unfinished(kind, segment, locks),
             kind => return Self::NotOurs(kind),
         };
         // Relaxed: only says who is there.
@@ -162,10 +162,12 @@ pub fn writer_lives<P: Platform>(platform: &P, segment: &P::Segment) -> bool {
     let Kind::ZeroBuffer(geometry) = Kind::of(segment) else { return false };
     // Relaxed: only says who is there.
     let pid = Pid(view::<Oieb, _>(segment, 0).map_or(0, |oieb| oieb.writer_pid.load(Ordering::Relaxed)));
-    let record = Ends::open(segment.clone(), geometry).and_then(|ends| ends.writer());
-    let record = record.filter(|record| record.pid == pid);
+    let ends = Ends::open(segment.clone(), geometry);
+    let record = ends.as_ref().and_then(Ends::writer).filter(|record| record.pid == pid);
+    let writer = Peer::new(platform, pid, record.is_some(), record);
+    let writer = writer.without_lock(ends.is_some_and(|ends| ends.is_writer_bare()));
     let locked = || segment.is_locked();
-    pid.0 != 0 && Peer::new(platform, pid, record.is_some(), record).lives(locked, locked)
+    pid.0 != 0 && writer.lives(locked, locked)
 }
 
 fn of_strait<S: Segment>(pid: Pid, fate: Fate, segment: &S, locks: Locks) -> Verdict {
@@ -212,7 +214,8 @@ fn abandoned_or<S: Segment>(pid: Pid, segment: &S, doubt: Doubt) -> Verdict {
     }
 }
 
-/// Of a segment without a word in it: any program may have made it, and a lock of its name says that it was a reader.
+/// Of a segment without a word in it, or cut short: any program may have made it, and only a lock of its name says that it
+/// was a reader.
 fn unfinished<S: Segment>(kind: Kind, segment: &S, locks: Locks) -> Verdict {
     let pid = Pid(0);
     match locks {
@@ -267,7 +270,7 @@ impl fmt::Display for Doubt {
                 "no lock of it is visible here and its process is not either: it may live in another container"
             }
             Self::NumberInUse => "nobody holds its lock, but a process of its number runs and has it open",
-            Self::Unfinished => "it is not finished, and somebody has it open",
+            Self::Unfinished => "it is not whole, and somebody has it open",
         })
     }
 }

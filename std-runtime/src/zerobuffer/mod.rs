@@ -54,6 +54,7 @@ pub use inspect::{BufferInfo, Leftover, State, gc, inspect, list};
 pub use ledger::MAX_HELD_FRAMES;
 pub use reader::{Frames, Reader};
 pub use statistics::{Health, Statistics};
+pub use strait_core::kind::Kind;
 pub use strait_core::zerobuffer::Forked;
 pub use writer::{ABORTED, Writer, WriterBuilder};
 

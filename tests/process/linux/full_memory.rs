@@ -39,12 +39,13 @@ fn more_than_shared_memory_holds_is_refused_as_full() {
 #[test]
 fn a_segment_or_semaphore_that_no_longer_fits_leaves_nothing() {
     let name = TestName::new("small-memory");
-    // Pages for the segment, with room for none, one and both of the semaphores, then for all.
+    // Pages for the segment, of which the last 128 bytes say who the ends are, with room for none, one and both of the
+    // semaphores, then for all.
     let segment = 8 * 4096;
     for (spare, fits) in [(-1i64, false), (0, false), (1, false), (2, true)] {
         let size = u64::try_from(segment + spare * 4096).expect("positive");
         let Some(mut peer) = peer_in_small_memory(size) else { return };
-        let create = format!("create {name} 0 {}", segment - 128);
+        let create = format!("create {name} 0 {}", segment - 256);
         if fits {
             peer.ok(&create);
             peer.ok(&format!("connect {name}"));

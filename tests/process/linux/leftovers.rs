@@ -1,11 +1,13 @@
-//! What other implementations, crashes and mischief leave under a name: replaced if nobody runs, and never followed.
+//! What stands under a name already: replaced where it is proved a leftover, else refused and left, and never followed.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use strait::zerobuffer::{ConnectError, CreateError, Reader, Writer};
+use strait::hqq::{Link, Profile};
+use strait::zerobuffer::{ConnectError, CreateError, Kind, Reader, State, Writer, gc, inspect};
 use strait_tests::{TestName, objects};
 
 use crate::{peer, reader, receive, send, writer};
@@ -111,17 +113,39 @@ fn locks_without_a_segment_are_taken_over() {
     expect_usable(&name);
 }
 
+/// A reader is refused by name, and what stands at `path` is as it was; then it is removed, and the name serves.
+#[track_caller]
+fn expect_refused(name: &TestName, path: &Path, what: &str) {
+    let before = fs::symlink_metadata(path).expect("it is there");
+    let content = before.is_file().then(|| fs::read(path).expect("it can be read"));
+    let error = Reader::create(name).expect_err(what);
+    assert!(
+        matches!(
+            error,
+            CreateError::Os { .. } | CreateError::NameTaken { .. } | CreateError::Undecided { .. }
+        ),
+        "{what}: {error:?}"
+    );
+    assert!(error.to_string().contains(&**name), "{what}: {error}");
+    let after = fs::symlink_metadata(path).expect("it was left alone");
+    assert_eq!(after.ino(), before.ino(), "{what}");
+    assert_eq!(after.is_file().then(|| fs::read(path).expect("it can be read")), content, "{what}");
+    fs::remove_file(path).expect("ours");
+    expect_usable(name);
+}
+
 #[test]
-fn a_segment_that_is_empty_short_or_of_another_kind_is_replaced() {
+fn a_segment_that_is_empty_short_or_of_another_kind_is_refused_and_left() {
     let name = TestName::new("left-broken");
     let segment = objects::segment(&name);
     let put_garbage = |len: usize| fs::write(&segment, vec![0xa5; len]).expect("/dev/shm can be written");
-    let forms: [(&str, &dyn Fn()); 8] = [
+    let forms: [(&str, &dyn Fn()); 9] = [
         ("empty", &|| put_garbage(0)),
         ("one byte", &|| put_garbage(1)),
         ("64 bytes", &|| put_garbage(64)),
         ("127 bytes", &|| put_garbage(127)),
         ("garbage", &|| put_garbage(4096)),
+        ("another program's", &|| fs::write(&segment, b"another program's memory").expect("can be written")),
         ("never initialised", &|| fs::write(&segment, [0; 448]).expect("/dev/shm can be written")),
         ("wrong magic", &|| put_segment(&segment, 129, dead_pid())),
         ("blocks larger than the file", &|| {
@@ -141,12 +165,50 @@ fn a_segment_that_is_empty_short_or_of_another_kind_is_replaced() {
             ),
             "{what}: {refused:?}"
         );
+        expect_refused(&name, &segment, what);
+    }
+}
+
+#[test]
+fn what_a_cpp_reader_left_half_made_is_told_by_its_lock() {
+    let name = TestName::new("left-half-made");
+    // Make the folders, as the first reader does.
+    drop(reader(&name));
+    let [lock, _] = objects::locks(&name);
+    for put in [&|| fs::write(objects::segment(&name), [0; 448]), &|| {
+        put_segment(&objects::segment(&name), 128, dead_pid());
+        File::options().write(true).open(objects::segment(&name)).and_then(|file| file.set_len(200))
+    }] as [&dyn Fn() -> io::Result<()>; 2]
+    {
+        put().expect("/dev/shm can be written");
+        fs::write(&lock, []).expect("the folder is there");
         expect_usable(&name);
     }
 }
 
 #[test]
-fn a_link_at_the_segments_name_is_replaced_and_never_followed() {
+fn a_link_is_no_leftover_whether_it_is_in_use_or_not() {
+    let name = TestName::new("left-queue");
+    let segment = objects::segment(&name);
+    for profile in [Profile::Superblock, Profile::Seed] {
+        let link = Link::builder(&name).slots(4).slot_len(64).profile(profile).open_or_create();
+        let link = link.expect("the name is free");
+        let error = Reader::create(&name).expect_err("a link is in use");
+        assert!(
+            matches!(error, CreateError::NameTaken { found: Kind::Link(found), .. } if found == profile),
+            "{error:?}"
+        );
+        let kept = gc(&[&name], false).expect("looks");
+        assert!(matches!(&kept[..], [only] if matches!(only.removed, Some(Err(_)))), "{kept:?}");
+        assert!(segment.exists());
+        drop(link);
+        let _ = fs::remove_file(&segment);
+        name.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_symbolic_link_at_the_segments_name_is_refused_and_never_followed() {
     let name = TestName::new("left-link");
     let target = std::env::temp_dir().join(format!("{name}-target"));
     put_segment(&target, 128, u64::from(std::process::id()));
@@ -157,13 +219,13 @@ fn a_link_at_the_segments_name_is_replaced_and_never_followed() {
     let error = refused.expect_err("a link is no buffer");
     assert!(matches!(error, ConnectError::Os { .. }), "{error:?}");
     assert!(error.to_string().contains(&*name), "{error}");
-    expect_usable(&name);
+    expect_refused(&name, &objects::segment(&name), "a link");
     assert_eq!(fs::read(&target).expect("it is still there"), before);
 
-    // Also where a semaphore or a lock should be.
+    // Also where a semaphore should be.
     for link in [objects::data_ready(&name), objects::space_free(&name)] {
-        symlink(&target, link).expect("/dev/shm takes links");
-        expect_usable(&name);
+        symlink(&target, &link).expect("/dev/shm takes links");
+        expect_refused(&name, &link, "a link");
     }
     assert_eq!(fs::read(&target).expect("it is still there"), before);
     fs::remove_file(target).expect("ours");
@@ -189,14 +251,14 @@ fn a_link_at_a_locks_name_is_refused_and_never_followed() {
 }
 
 #[test]
-fn a_pipe_at_the_segments_name_blocks_nobody_and_is_replaced() {
+fn a_pipe_at_the_segments_name_blocks_nobody_and_is_refused() {
     let name = TestName::new("left-pipe");
     make_fifo(&objects::segment(&name));
     let error = Writer::connect(&name).expect_err("a pipe is no buffer");
     assert!(matches!(error, ConnectError::Os { .. }), "{error:?}");
-    expect_usable(&name);
+    expect_refused(&name, &objects::segment(&name), "a pipe");
     make_fifo(&objects::data_ready(&name));
-    expect_usable(&name);
+    expect_refused(&name, &objects::data_ready(&name), "a pipe");
 }
 
 #[test]
@@ -242,13 +304,37 @@ fn a_folder_at_a_locks_name_is_refused_by_name() {
 }
 
 #[test]
-fn semaphores_that_are_none_keep_no_reader_out() {
+fn what_is_no_semaphore_is_refused_and_left() {
     let name = TestName::new("left-odd-semaphores");
-    for len in [0, 1, 31, 32, 4096] {
-        fs::write(objects::data_ready(&name), vec![0xff; len]).expect("/dev/shm can be written");
-        fs::write(objects::space_free(&name), vec![0xff; len]).expect("/dev/shm can be written");
-        expect_usable(&name);
+    for semaphore in [objects::data_ready(&name), objects::space_free(&name)] {
+        for len in [0, 1, 31, 32, 4096] {
+            fs::write(&semaphore, vec![0xff; len]).expect("/dev/shm can be written");
+            expect_refused(&name, &semaphore, "no semaphore");
+        }
+        // A semaphore in front, and something else behind.
+        put_semaphore(&semaphore, 3);
+        objects::scribble(&semaphore, 32, b"more");
+        expect_refused(&name, &semaphore, "more than a semaphore");
     }
+}
+
+#[test]
+fn a_foreign_buffer_that_somebody_has_open_is_left_where_nothing_else_tells() {
+    let name = TestName::new("left-elsewhere");
+    let segment = objects::segment(&name);
+    // Its reader lives in another container: its number is nobody's here, and its lock is not here either.
+    put_segment(&segment, 128, dead_pid());
+    let held = File::open(&segment).expect("it is there");
+    let error = Reader::create(&name).expect_err("it may live");
+    assert!(matches!(error, CreateError::Undecided { .. }), "{error:?}");
+    let kept = gc(&[], false).expect("looks");
+    let kept = kept.iter().find(|kept| kept.name == *name).expect("it says why");
+    assert!(matches!(&kept.removed, Some(Err(CreateError::Undecided { .. }))), "{kept:?}");
+    assert_eq!(inspect(&name, 0).map(|info| info.state).expect("it is there"), State::Unknown);
+    drop(held);
+    // Now the system vouches that nobody has it.
+    assert_eq!(inspect(&name, 0).map(|info| info.state).expect("it is there"), State::Dead);
+    expect_usable(&name);
 }
 
 #[test]

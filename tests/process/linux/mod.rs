@@ -5,5 +5,6 @@ mod forked;
 mod full_memory;
 mod leftovers;
 mod swept;
+mod temporary;
 mod truncated;
 mod writer_pid;

@@ -1,8 +1,9 @@
 //! Files of a running reader removed by others: it keeps its place, or leaves it to its successor.
 
 use std::fs;
+use std::time::Duration;
 
-use strait::zerobuffer::SendError;
+use strait::zerobuffer::{CreateError, Reader, RecvError, SendError, State, gc, inspect};
 use strait_tests::{TestName, objects};
 
 use crate::{peer, reader, receive, send, writer};
@@ -49,4 +50,87 @@ fn a_reader_that_was_replaced_leaves_its_successor_alone() {
     send(&mut new, 10);
     assert_eq!(second.ok("recv"), "1 10");
     assert!(second.exit().success());
+}
+
+/// What a wait says whose end is far away.
+fn told(reader: &mut Reader) -> RecvError {
+    reader.recv_timeout(Duration::from_secs(60)).map(|frame| frame.len()).expect_err("nothing was sent")
+}
+
+#[test]
+fn a_reader_whose_buffer_was_removed_is_told_and_leaves_nothing() {
+    let name = TestName::new("removed");
+    for object in [objects::segment(&name), objects::data_ready(&name), objects::space_free(&name)] {
+        let mut reader = reader(&name);
+        fs::remove_file(object).expect("it was there");
+        let error = told(&mut reader);
+        assert!(matches!(error, RecvError::Removed { .. }), "{error:?}");
+        assert!(matches!(reader.try_recv().map(drop), Err(RecvError::Removed { .. })), "it stays so");
+        drop(reader);
+        name.assert_nothing_left();
+    }
+}
+
+#[test]
+fn what_was_there_comes_before_the_news_that_the_buffer_was_removed() {
+    let name = TestName::new("removed-late");
+    let mut reader = reader(&name);
+    let mut first = writer(&name);
+    send(&mut first, 10);
+    fs::remove_file(objects::segment(&name)).expect("it was there");
+    drop(first);
+    assert_eq!(receive(&mut reader).expect("a frame"), (1, 10));
+    let error = told(&mut reader);
+    assert!(matches!(error, RecvError::EndOfStream), "{error:?}");
+    let error = told(&mut reader);
+    assert!(matches!(error, RecvError::Removed { .. }), "no writer can come: {error:?}");
+}
+
+#[test]
+fn a_reader_that_was_replaced_is_told_by_whom() {
+    let name = TestName::new("replaced-told");
+    let mut first = reader(&name);
+    for lock in objects::locks(&name) {
+        fs::remove_file(lock).expect("both locks were there");
+    }
+    for object in [objects::segment(&name), objects::data_ready(&name), objects::space_free(&name)] {
+        fs::remove_file(object).expect("all of it was there");
+    }
+    let mut second = peer();
+    second.ok(&format!("create {name} 64 1024"));
+    let error = told(&mut first);
+    assert!(matches!(error, RecvError::Replaced { pid, .. } if pid == second.pid()), "{error:?}");
+    drop(first);
+    second.ok("close");
+}
+
+#[test]
+fn a_newcomer_is_told_who_keeps_the_name_of_a_removed_buffer() {
+    let name = TestName::new("removed-newcomer");
+    let mut first = peer();
+    first.ok(&format!("create {name} 64 1024"));
+    fs::remove_file(objects::segment(&name)).expect("it was there");
+    let error = Reader::create(&name).expect_err("the first one lives");
+    let told = matches!(error, CreateError::ReaderAlreadyConnected { pid, .. } if pid == first.pid());
+    assert!(told, "{error:?}");
+    first.ok("close");
+}
+
+#[test]
+fn a_living_reader_without_a_lock_file_is_live_to_everybody() {
+    let name = TestName::new("swept-live");
+    let mut first = peer();
+    first.ok(&format!("create {name} 64 1024"));
+    for lock in objects::locks(&name) {
+        fs::remove_file(lock).expect("both locks were there");
+    }
+    // A number that is nobody's, as one of another namespace is here.
+    objects::set_word(&objects::segment(&name), objects::READER_PID, 4_000_001);
+    assert_eq!(inspect(&name, 0).map(|info| info.state).expect("it is there"), State::Live);
+    let kept = gc(&[&name], false).expect("looks");
+    assert!(matches!(&kept[..], [only] if matches!(only.removed, Some(Err(_)))), "{kept:?}");
+    let error = Reader::create(&name).expect_err("it lives");
+    assert!(matches!(error, CreateError::ReaderAlreadyConnected { .. }), "{error:?}");
+    assert!(objects::segment(&name).exists());
+    first.ok("close");
 }

@@ -1,5 +1,8 @@
 //! A segment cut short by somebody: an error at both ends, whatever they are doing, and no signal.
 
+use std::fs;
+
+use strait::zerobuffer::Reader;
 use strait_tests::{Peer, TestName, blocked, objects};
 
 use crate::peer;
@@ -127,6 +130,13 @@ fn what_was_cut_short_is_replaced_by_the_next_reader() {
         objects::truncate(&objects::segment(&name), cut);
         reader.kill();
         writer.kill();
+        let created = Reader::create(&name).map(drop);
+        // Without its control words nothing says that it was a buffer.
+        if cut < 128 {
+            let error = created.expect_err("it could be anything");
+            assert!(error.to_string().contains(&*name), "{error}");
+            fs::remove_file(objects::segment(&name)).expect("it was left alone");
+        }
         drop(crate::reader(&name));
     }
 }

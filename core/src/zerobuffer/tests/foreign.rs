@@ -30,7 +30,8 @@ impl Foreign {
         let lock = platform.lock(&name, Access::default()).unwrap();
         let len = PAYLOAD + usize::try_from(payload_size).unwrap();
         let segment = platform.create_segment(&name, len, Access::default()).unwrap();
-        let signal = |prefix| platform.create_signal(&name.prefixed(prefix), Access::default(), false).unwrap();
+        let signal =
+            |prefix| platform.create_signal(&name.prefixed(prefix), Access::default(), false).unwrap();
         let (data_ready, space_free) = (signal(DATA_READY), signal(SPACE_FREE));
         let metadata = PAYLOAD as u64 - 128;
         let words = [(0x08, metadata), (0x10, metadata), (0x20, payload_size), (FREE, payload_size)];

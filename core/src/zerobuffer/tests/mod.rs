@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod deadline;
+mod evidence;
 mod faults;
 mod foreign;
 mod local;
