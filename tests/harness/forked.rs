@@ -17,7 +17,17 @@ use nix::unistd::{ForkResult, fork};
 pub fn in_child(act: impl FnOnce() -> u8) -> io::Result<u8> {
     let threads = std::fs::read_dir("/proc/self/task")?.count();
     assert_eq!(threads, 1, "a program with one thread");
-    // SAFETY: there is one thread, as asserted, so no lock is held in the child by somebody who is not there.
+    in_child_beside_threads(act)
+}
+
+/// The same where there are other threads, which the child has not got: `act` must take no lock that they may hold. The
+/// allocator's are none of these, nor is that of a panic's message.
+///
+/// # Errors
+/// As [`in_child`].
+pub fn in_child_beside_threads(act: impl FnOnce() -> u8) -> io::Result<u8> {
+    // SAFETY: the child takes no lock that somebody holds who is not there: the caller's word for what `act` does itself. A
+    // mistake would make a test hang, and touches no memory.
     match unsafe { fork() }? {
         ForkResult::Child => {
             let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).unwrap_or(u8::MAX);
