@@ -27,7 +27,7 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 pub(crate) fn generation() -> u64 {
     // Acquire: pairs with the exchange in `map`. Nothing is read behind the address but the word itself.
     let page = PAGE.load(Ordering::Acquire);
-    if page.is_null() || ptr::eq(page, &NONE) {
+    if page.is_null() || ptr::eq(page, ptr::from_ref(&NONE)) {
         return generation_slowly(page);
     }
     // SAFETY: the page is mapped once and never unmapped; a child has it as well, cleared. It is aligned to a page, and
@@ -72,7 +72,7 @@ fn map() {
             false
         }
     });
-    let word = page.map_or(ptr::from_ref(&NONE).cast_mut(), |page| page.cast());
+    let word = page.map_or_else(|| ptr::from_ref(&NONE).cast_mut(), |page| page.cast());
     // Release: whoever finds the address finds the page. Acquire on failure: so does who lost.
     if PAGE.compare_exchange(ptr::null_mut(), word, Ordering::Release, Ordering::Acquire).is_err()
         && let Some(page) = page

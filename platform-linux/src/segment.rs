@@ -74,6 +74,10 @@ impl LinuxSegment {
     ) -> Result<Self, Error> {
         let folder = Path::new(FOLDER);
         let path = folder.join(name.as_str());
+        if ["sem.sem-w-", "sem.sem-r-"].iter().any(|prefix| name.as_str().starts_with(prefix)) {
+            // Whoever makes or removes that buffer's semaphore would take it for his.
+            return Err(Error::unsuitable(&path, "its name is that of a buffer's semaphore"));
+        }
         let mut made = None;
         file::publish(folder, name.as_str(), access, |file, path| {
             reserve(file, len, path)?;
@@ -362,6 +366,14 @@ mod tests {
         drop(map);
         assert_eq!(segment.others(), Others::Nobody);
         std::fs::remove_file(segment.path()).unwrap();
+    }
+
+    #[test]
+    fn the_name_of_a_semaphore_is_no_segments() {
+        let name = Name::new(&format!("sem.sem-w-strait-{}", std::process::id())).unwrap();
+        let refused = LinuxSegment::create(&name, 4096, Access::default(), &mut |_| ()).unwrap_err();
+        assert!(refused.to_string().contains("a buffer's semaphore"), "{refused}");
+        assert!(!Path::new(FOLDER).join(name.as_str()).exists());
     }
 
     #[test]

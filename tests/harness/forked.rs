@@ -19,13 +19,17 @@ use rustix::io::Errno;
 pub fn in_child(act: impl FnOnce() -> u8) -> io::Result<u8> {
     let threads = std::fs::read_dir("/proc/self/task")?.count();
     assert_eq!(threads, 1, "a program with one thread");
-    fork_to(act)
+    in_child_beside_threads(act)
 }
 
-/// [`in_child`], of a program that may have more threads, for an `act` that waits for none of them.
-fn fork_to(act: impl FnOnce() -> u8) -> io::Result<u8> {
-    // SAFETY: the child has one thread. What it needs itself, the system's allocator, it can use; a lock that a thread which is
-    // not there holds would only make it wait, which the callers rule out.
+/// The same where there are other threads, which the child has not got: `act` must take no lock that they may hold. The
+/// allocator's are none of these, nor is that of a panic's message.
+///
+/// # Errors
+/// As [`in_child`].
+pub fn in_child_beside_threads(act: impl FnOnce() -> u8) -> io::Result<u8> {
+    // SAFETY: the child takes no lock that somebody holds who is not there: the caller's word for what `act` does itself. A
+    // mistake would make a test hang, and touches no memory.
     match unsafe { fork() }? {
         ForkResult::Child => {
             let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).unwrap_or(u8::MAX);
@@ -45,7 +49,7 @@ fn fork_to(act: impl FnOnce() -> u8) -> io::Result<u8> {
 /// What it answers, or why there is no answer.
 pub fn answer_of_child(act: impl FnOnce() -> Result<String, String>) -> Result<String, String> {
     let (mut from, mut to) = pipe().map_err(|error| error.to_string())?;
-    let code = fork_to(|| {
+    let code = in_child_beside_threads(|| {
         let (code, text) = act().map_or_else(|text| (1, text), |text| (0, text));
         to.write_all(text.as_bytes()).map_or(2, |()| code)
     });

@@ -19,6 +19,7 @@
 //! | `begin COMMAND` | says that it starts, then carries out the command | begun, then the command's |
 //! | `step COMMAND` | stops itself before and after what the command does; Linux only | the command's |
 //! | `fork drop` · `fork use` | in a child that it forks, drops copies of both halves, or tries to use them; Linux only | |
+//! | `fork session` | gives its halves up, makes a session as the primary, and does the same with that; calls twice | answers |
 //! | `fork idle` | forks a child that does nothing until it is killed; Linux only | its number |
 //! | `become cat` | becomes another program, which ends with its input; Linux only | none |
 //! | `close` | closes both halves | |
@@ -200,12 +201,46 @@ impl Ends {
         Ok(side)
     }
 
+    /// Uses and drops copies of a session in a child, then has its calls answered once more.
+    #[cfg(target_os = "linux")]
+    fn fork_session(&mut self) -> Answer {
+        use strait::hqq::session::{CallError, SessionError};
+        let name = self.sender()?.name().to_string();
+        self.halves = None;
+        let link = Link::builder(&name).primary().open().map_err(describe)?;
+        let session = link.session().timeout(PATIENCE).negotiate().map_err(describe)?;
+        let call = session.request(1, b"asked").map_err(describe)?;
+        let mut call = Some(call);
+        let mut ours = Some(session);
+        let code = strait_tests::forked::in_child_beside_threads(|| {
+            let (Some(session), Some(call)) = (ours.take(), call.take()) else { return 1 };
+            let forked = |error: &SessionError| matches!(error, SessionError::Forked { .. });
+            let sent = session.send(b"x").is_err_and(|error| forked(&error));
+            let received = session.recv().is_err_and(|error| forked(&error));
+            let called = session
+                .call(1, b"x")
+                .is_err_and(|error| matches!(error, CallError::Session(error) if forked(&error)));
+            drop((call, session));
+            if sent && received && called { 0 } else { 2 }
+        });
+        match code.map_err(describe)? {
+            0 => {}
+            code => return Err(format!("the child ended with {code}")),
+        }
+        let (Some(session), Some(call)) = (ours, call) else { return Err("no session".to_owned()) };
+        let first = call.wait().map_err(describe)?;
+        let second = session.call(1, b"again").map_err(describe)?;
+        Ok(format!("{} {}", String::from_utf8_lossy(&first), String::from_utf8_lossy(&second)))
+    }
+
     #[cfg(target_os = "linux")]
     fn fork(&mut self, what: &str) -> Answer {
         use strait::hqq::SendError;
         use strait_tests::forked::{idle_child, in_child};
-        if what == "idle" {
-            return idle_child().map(|child| child.to_string()).map_err(describe);
+        match what {
+            "idle" => return idle_child().map(|child| child.to_string()).map_err(describe),
+            "session" => return self.fork_session(),
+            _ => {}
         }
         let code = in_child(|| match what {
             "drop" => {

@@ -53,6 +53,25 @@ fn a_childs_use_of_its_copies_is_an_error_and_takes_no_message() {
 }
 
 #[test]
+fn a_childs_copy_of_a_session_is_of_no_use_and_takes_nothing_from_it() {
+    use strait::hqq::Link;
+    let name = TestName::new("fork-session");
+    let link = Link::builder(&name).slots(8).slot_len(256).secondary().create().expect("the name is free");
+    let mut parent = peer();
+    parent.ok(&format!("open primary {}", &*name));
+    parent.tell("fork session");
+    let session = link.session().timeout(strait_tests::PATIENCE).accept().expect("it asks");
+    for _ in 0..2 {
+        let request = session.next_request().expect("it calls");
+        let answer = request.to_ascii_uppercase();
+        request.respond(&answer).expect("it waits for the answer");
+    }
+    assert_eq!(parent.answer_ok(), "ASKED AGAIN");
+    parent.exit();
+    drop(session);
+}
+
+#[test]
 fn a_dead_parents_slots_are_given_back_though_its_child_lives() {
     for case in cases() {
         let (name, mut link, mut parent) = scene("fork-idle", case);

@@ -77,7 +77,7 @@ fn another_link_than_asked_for_ends_with_1() {
         run(&["link", "inspect", &name, option, value]).expect_code(1);
     }
     let ended = run(&["link", "bench", &name]).expect_code(1);
-    assert!(ended.stderr.contains("exists and is in use"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("exists: running processes have 2 handles of it"), "{}", ended.stderr);
 }
 
 #[test]

@@ -28,18 +28,26 @@
 //! - **Order.** Receivers of a side take messages in the order in which their slots were reserved. With one receiver,
 //!   messages of one sender arrive in the order sent.
 //! - **At most once.** A message goes to one receiver. One that dies while it holds a message takes it along.
-//! - **Who dies loses its own message alone.** What a dead process held is given back by whoever waits for it, within
-//!   milliseconds: a reserved slot is skipped, a claimed one is free again. [`tracing`] says so, and
-//!   [`Statistics::recovered`] counts it.
+//! - **Who dies loses its own message alone.** What a dead process held, or one that became another program by `execve`, is
+//!   given back by whoever waits for it, within milliseconds: a reserved slot is skipped, a claimed one is free again.
+//!   [`tracing`] says so, and [`Statistics::recovered`] counts it. On Linux namespaces of numbers or clocks do not matter.
 //! - **The last one out removes the name,** unless the link was made with [`keep`](LinkBuilder::keep).
 //!
 //! A process that is stopped (not dead) while it holds a slot stops its direction until it goes on: time is no proof.
+//!
+//! # Processes that fork
+//!
+//! Handles, slots and sessions belong to the process that opened them. In a child that it forks, dropping their copies does
+//! nothing, and using them is an error: [`SendError::Forked`], [`RecvError::Forked`], [`OpenError::Forked`]. The bytes of a
+//! slot that was held at that moment can still be looked at there, as long as the parent holds it. A child opens the link
+//! anew. A program that becomes a daemon opens its links after it has.
 //!
 //! # Peers that are not Strait
 //!
 //! The bytes are those of the Go implementation ([`Profile::Superblock`]) or of the protocol document
 //! ([`Profile::Seed`]). Such a process neither rings nor registers: say [`foreign_peers`](LinkBuilder::foreign_peers)
-//! when you make a link for one. Waits then look once a millisecond at least, and nothing is recovered by itself.
+//! when you make a link for one. Waits then look once a millisecond at least, and of dead processes only the handles of
+//! Strait's are freed by themselves: [`Link::recover_side`].
 
 #[cfg(feature = "tokio")]
 mod asynchronous;

@@ -88,7 +88,11 @@ impl Drop for Thread {
         // The thread is the parent's, if this is a forked child: it cannot be waited for here.
         match self.shared.lock() {
             Ok(mut state) => state.stopping = true,
-            Err(_) => return,
+            Err(_) => {
+                // Nor let go: nobody runs under its number here.
+                core::mem::forget(self.handle.get_mut().map(Option::take));
+                return;
+            }
         }
         self.shared.changed.notify_all();
         self.shared.receiver.wake();
