@@ -219,10 +219,10 @@ impl Platform for Windows {
         Ok(())
     }
 
-    fn remove_this_segment(&self, name: &Name, segment: &WindowsSegment) -> Result<bool, Error> {
-        // What this process has made goes by its name. What another has made goes with it, and is not there unless it runs.
-        segment::remove(name);
-        Ok(segment.is_creator() || !segment.is_linked())
+    fn remove_this_segment(&self, _name: &Name, segment: &WindowsSegment) -> Result<bool, Error> {
+        // What another process has made goes with it.
+        segment.give_up();
+        Ok(!segment.is_linked())
     }
 
     fn remove_signal(&self, _name: &Name) -> Result<(), Error> {

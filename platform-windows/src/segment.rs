@@ -160,9 +160,9 @@ impl WindowsSegment {
         })))
     }
 
-    /// Whether this handle is the one that made it.
-    pub(crate) fn is_creator(&self) -> bool {
-        self.0.is_creator
+    /// Gives up the name, if this is the handle that made it.
+    pub(crate) fn give_up(&self) {
+        drop(self.0.names().take());
     }
 
     /// Whether others may write it: all that Strait makes in the session's namespace is the user's own. What another

@@ -27,7 +27,8 @@ macro_rules! conformance {
                 only_one_handle_holds_the_lock,
                 a_lock_is_held_until_the_last_clone_of_its_handle,
                 of_many_threads_one_gets_the_lock,
-                the_lock_belongs_to_the_object_and_not_to_its_name;
+                the_lock_belongs_to_the_object_and_not_to_its_name,
+                removing_an_object_leaves_its_successor;
             signal:
                 a_new_signal_has_no_permits,
                 permits_are_counted_through_every_handle,
@@ -45,7 +46,8 @@ macro_rules! conformance {
                 a_name_in_use_is_refused_or_emptied,
                 signals_of_two_names_are_independent,
                 only_one_handle_holds_the_lock,
-                a_lock_is_held_until_the_last_clone_of_its_handle;
+                a_lock_is_held_until_the_last_clone_of_its_handle,
+                a_signal_made_locked_is_never_found_free;
             lock:
                 a_held_lock_is_busy_for_everybody,
                 a_lock_is_absent_held_and_absent_again,

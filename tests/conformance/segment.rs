@@ -285,3 +285,19 @@ pub(crate) fn the_lock_belongs_to_the_object_and_not_to_its_name<S: System>() {
     assert!(!owner.is_locked());
     remove(&scene, &name, owner);
 }
+
+pub(crate) fn removing_an_object_leaves_its_successor<S: System>() {
+    let scene = Scene::<S>::new();
+    let name = scene.name("successor");
+    let create = || scene.platform.create_segment(&name, 4096, Access::default()).expect("the name is free");
+    let first = create();
+    assert!(scene.platform.remove_this_segment(&name, &first).expect("removed"));
+    assert!(scene.platform.remove_this_segment(&name, &first).expect("nothing to remove"));
+    assert!(!first.is_linked());
+    let second = create();
+    let _ = scene.platform.remove_this_segment(&name, &first).expect("not ours");
+    assert!(second.is_linked() && scene.system.second().open_segment(&name).is_ok(), "it is another's");
+    assert!(scene.platform.remove_this_segment(&name, &second).expect("removed"));
+    drop(second);
+    assert!(is_not_found(&scene.system.second().open_segment(&name)));
+}

@@ -7,7 +7,9 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use strait_core::name::Name;
-use strait_core::platform::{Access, Clock as _, FaultKind, Platform as _, PlatformError as _, Signal};
+use strait_core::platform::{
+    Access, Clock as _, FaultKind, LockState, Platform as _, PlatformError as _, Signal,
+};
 use strait_core::time::Instant;
 use strait_tests::PATIENCE;
 
@@ -366,4 +368,22 @@ pub(crate) fn a_lock_is_held_until_the_last_clone_of_its_handle<S: System>() {
     drop(after);
     assert!(!opener.is_locked() && opener.lock());
     remove(&scene, &name, opener);
+}
+
+pub(crate) fn a_signal_made_locked_is_never_found_free<S: System>() {
+    let scene = Scene::<S>::new();
+    let name = scene.name("made-locked");
+    for _ in 0..3 {
+        let owner = scene.platform.create_signal(&name, Access::default(), true).expect("the name is free");
+        let second = scene.system.second();
+        assert_eq!(second.probe_signal(&name), LockState::Held);
+        let opener = open(&scene, &name);
+        assert!(opener.is_locked() && !opener.lock() && !owner.is_locked() && owner.is_linked());
+        assert!(scene.platform.remove_this_signal(&name, &owner).expect("removed"));
+        drop((owner, opener));
+        assert_eq!(second.probe_signal(&name), LockState::Absent);
+    }
+    let _free = create(&scene, &name);
+    assert_eq!(scene.system.second().probe_signal(&name), LockState::Free);
+    scene.platform.remove_signal(&name).expect("removed");
 }

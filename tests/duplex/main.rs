@@ -7,6 +7,8 @@ mod cancel;
 mod clients;
 mod full;
 mod order;
+#[cfg(target_os = "linux")]
+mod removed;
 mod sharing;
 // Writes into the buffers' files.
 #[cfg(target_os = "linux")]

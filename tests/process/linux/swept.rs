@@ -134,3 +134,14 @@ fn a_living_reader_without_a_lock_file_is_live_to_everybody() {
     assert!(objects::segment(&name).exists());
     first.ok("close");
 }
+
+#[test]
+fn a_future_that_waits_for_a_frame_is_told_that_the_buffer_was_removed() {
+    let name = TestName::new("removed-async");
+    let mut reader = reader(&name);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    fs::remove_file(objects::segment(&name)).expect("it was there");
+    let error = runtime.block_on(async { reader.recv_async().await.map(|frame| frame.len()) });
+    let error = error.expect_err("nothing was sent");
+    assert!(matches!(error, RecvError::Removed { .. }), "{error:?}");
+}
