@@ -31,8 +31,10 @@ type Row<'a> = (&'a str, usize, Option<Result<(), String>>);
 /// Runs `strait gc`. What cannot be removed (another user's, in use again) is said and is no failure.
 pub(crate) fn run(args: GcArgs) -> Result<(), Failure> {
     let names: Vec<&str> = args.names.iter().map(String::as_str).collect();
-    let buffers = zerobuffer::gc(&names, args.dry_run).map_err(Failure::connect)?;
     let links = leftovers::gc(&names, args.dry_run)?;
+    let mut buffers = zerobuffer::gc(&names, args.dry_run).map_err(Failure::connect)?;
+    // Of a link that was named, it has been said above what becomes of it.
+    buffers.retain(|buffer| links.iter().all(|link| link.name != buffer.name));
     let rows: Vec<Row<'_>> = buffers.iter().map(row).chain(links.iter().map(leftovers::row)).collect();
     report::print(&if args.json { as_json(&rows, args.dry_run)? } else { as_text(&rows, args.dry_run) })
 }

@@ -11,7 +11,7 @@ use core::convert::Infallible;
 use core::fmt;
 use core::ptr::NonNull;
 
-pub use self::pid::{Pid, Told};
+pub use self::pid::{Fate, Identity, Pid, Told};
 use crate::name::Name;
 use crate::time::Instant;
 
@@ -206,31 +206,6 @@ pub trait Watch: fmt::Debug {
     fn is_alive(&self) -> bool;
     /// Whether it was ever seen running from here. A process in another PID namespace never is.
     fn was_seen(&self) -> bool;
-}
-
-/// A process for as long as the machine runs: not only its number, which another one may have later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// Its number.
-    pub pid: Pid,
-    /// When it was born, in units of the system; 0 if that is not known.
-    pub born: u64,
-    /// The namespaces that its number and its birth belong to; 0 if they are not known.
-    ///
-    /// A number, and a birth that is counted from a namespace's own start, mean something within one realm only. In another
-    /// one, or where either realm is 0, the [`fate`](Liveness::fate) is [`Fate::Unknown`] and locks decide.
-    pub realm: u64,
-}
-
-/// What is known of a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It runs, or something does that cannot be told from it.
-    Runs,
-    /// It has ended: proven, not guessed.
-    Gone,
-    /// It cannot be seen from here.
-    Unknown,
 }
 
 /// Who we are, and whether others still run.

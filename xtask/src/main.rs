@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod containers;
 mod cross;
 mod firmware;
 mod fuzz;
@@ -51,6 +52,11 @@ const VERBS: &[Verb] = &[
         name: "xcp",
         what: "100 MiB and a tensor over every transport, compressed and sealed or not",
         run: xcp::run,
+    },
+    Verb {
+        name: "containers",
+        what: "ends in namespaces of their own: deaths are seen, and the living keep what they have",
+        run: containers::run,
     },
     Verb {
         name: "musl",

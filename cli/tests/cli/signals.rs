@@ -62,7 +62,7 @@ fn a_buffer_larger_than_files_may_be_is_an_error_with_both_numbers() {
     let name = Name::new("limit");
     let ended = start_after("ulimit -f 1000", &["reader", &*name, "--timeout-ms", "5"]).end().expect_code(1);
     let said = &ended.stderr;
-    assert!(said.contains("268439680 bytes") && said.contains("ulimit -f"), "{said}");
+    assert!(said.contains("268439808 bytes") && said.contains("ulimit -f"), "{said}");
     assert!(said.contains("512000") || said.contains("1024000"), "{said}");
     assert!(!said.contains("is full"), "{said}");
     let link = ["link", "create", &*name, "--hold"];

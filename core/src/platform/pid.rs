@@ -1,4 +1,4 @@
-//! Numbers of processes, and the words for them.
+//! Processes: their numbers, who they are for good, what is known of them, and the words for it.
 
 use core::fmt;
 
@@ -30,4 +30,29 @@ impl fmt::Display for Pid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
     }
+}
+
+/// A process for as long as the machine runs: not only its number, which another one may have later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Its number.
+    pub pid: Pid,
+    /// When it was born, in units of the system; 0 if that is not known.
+    pub born: u64,
+    /// The namespaces that its number and its birth belong to; 0 if they are not known.
+    ///
+    /// A number, and a birth that is counted from a namespace's own start, mean something within one realm only. In another
+    /// one, or where either realm is 0, the [`fate`](super::Liveness::fate) is [`Fate::Unknown`] and locks decide.
+    pub realm: u64,
+}
+
+/// What is known of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It runs, or something does that cannot be told from it.
+    Runs,
+    /// It has ended: proven, not guessed.
+    Gone,
+    /// It cannot be seen from here.
+    Unknown,
 }

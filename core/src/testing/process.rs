@@ -1,15 +1,23 @@
 //! Processes of the fake system: who runs in which namespace, and what becomes of whom.
 
-use core::cell::Cell;
 use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+use std::vec::Vec;
 
 use super::{FakePlatform, World, lock};
 use crate::name::Name;
 use crate::platform::{Fate, Identity, Liveness, Pid, Watch};
 
-std::thread_local! {
-    /// The process that this thread is, whatever its platform says.
-    static FORKED: Cell<Option<Pid>> = const { Cell::new(None) };
+/// The threads that are a forked process, whatever their platform says.
+static FORKED: Mutex<Vec<(ThreadId, Pid)>> = Mutex::new(Vec::new());
+
+/// Makes this thread another process, or none; what it was.
+fn become_forked(process: Option<Pid>) -> Option<Pid> {
+    let this = thread::current().id();
+    let mut forked = lock(&FORKED);
+    let was = forked.iter().position(|(thread, _)| *thread == this).map(|at| forked.swap_remove(at).1);
+    forked.extend(process.map(|process| (this, process)));
+    was
 }
 
 impl FakePlatform {
@@ -19,10 +27,10 @@ impl FakePlatform {
         struct Back(Option<Pid>);
         impl Drop for Back {
             fn drop(&mut self) {
-                FORKED.set(self.0);
+                become_forked(self.0);
             }
         }
-        let _back = Back(FORKED.replace(Some(Pid(pid))));
+        let _back = Back(become_forked(Some(Pid(pid))));
         act()
     }
 }
@@ -50,7 +58,9 @@ impl Watch for FakeWatch {
 impl Liveness for FakePlatform {
     type Watch = FakeWatch;
     fn this(&self) -> Pid {
-        FORKED.get().unwrap_or(self.this.pid)
+        let this = thread::current().id();
+        let forked = lock(&FORKED);
+        forked.iter().find(|(thread, _)| *thread == this).map_or(self.this.pid, |(_, process)| *process)
     }
     fn watch(&self, pid: Pid) -> FakeWatch {
         let world = lock(&self.world);

@@ -78,7 +78,7 @@ impl State {
         let unread = if has_unread { self.walk(memory, self.read_pos, write_pos) } else { None };
         match unread.or_else(|| self.walk(memory, 0, write_pos)) {
             Some(Last { sequence, at_end: true }) => Some(sequence),
-            last => self.before_torn(memory).or(last.map(|last| last.sequence)),
+            last => self.before_torn(memory).or_else(|| last.map(|last| last.sequence)),
         }
     }
 

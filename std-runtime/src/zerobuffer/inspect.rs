@@ -128,8 +128,8 @@ pub struct Leftover {
 /// With `dry_run` only says which.
 ///
 /// A buffer is dead when that is proved: its reader has closed, or nobody holds its lock, or its process has ended;
-/// semaphores without a segment, as a closed Python reader leaves them, are dead when nobody holds their name's lock. What
-/// nothing is proved of is kept, and so is whatever else stands under one of `names`: the result says why. Nothing is
+/// semaphores without a segment, as a closed Python reader leaves them, are dead when nobody holds their name's lock, and so
+/// is the lock itself, alone, of one of `names`. What nothing is proved of is kept, and so is whatever else stands under one of `names`: the result says why. Nothing is
 /// created meanwhile but the lock of the name.
 ///
 /// # Errors
@@ -146,6 +146,14 @@ pub fn gc(names: &[&str], dry_run: bool) -> Result<Vec<Leftover>, ConnectError> 
     }
     leftovers.extend(orphans(&listed)?.into_iter().map(|name| (name, 0, None)));
     leftovers.retain(|(name, ..)| names.is_empty() || names.contains(&name.as_str()));
+    // Of a reader that was killed when it had removed all but its lock.
+    let named = names.iter().filter_map(|name| Name::new(name).ok());
+    let locks = named.filter(|name| !listed.contains(name) && Os.probe_lock(name) == LockState::Free);
+    for name in locks {
+        if leftovers.iter().all(|(left, ..)| *left != name) {
+            leftovers.push((name, 0, None));
+        }
+    }
     Ok(leftovers
         .into_iter()
         .map(|(name, bytes, refusal)| {

@@ -111,6 +111,12 @@ fn locks_without_a_segment_are_taken_over() {
         fs::write(&lock, []).expect("the folder is there");
     }
     expect_usable(&name);
+    // What a reader leaves that is killed when it had removed all but its locks.
+    for lock in objects::locks(&name) {
+        fs::write(&lock, []).expect("the folder is there");
+    }
+    gc(&[&*name], false).expect("shared memory can be listed");
+    name.assert_nothing_left();
 }
 
 /// A reader is refused by name, and what stands at `path` is as it was; then it is removed, and the name serves.

@@ -190,27 +190,21 @@ fn many_who_replace_a_dead_link_at_once_meet_in_one() {
         let system = FakePlatform::new();
         let dead = open_as_primary(&system);
         die(&system, 2, dead);
-        let all_here = std::sync::Barrier::new(4);
-        std::thread::scope(|scope| {
-            for pid in 10..14 {
-                let (system, all_here) = (&system, &all_here);
-                scope.spawn(move || {
-                    let link = Link::open_or_create(
-                        system.process(pid),
-                        &name(),
-                        other(Profile::Superblock),
-                        Expected { slot_len: Some(LEN), ..Expected::default() },
-                    );
-                    let link = link.unwrap();
-                    all_here.wait();
-                    assert_eq!(
-                        link.producer.living(Side::Primary) + link.producer.living(Side::Secondary),
-                        8
-                    );
-                    all_here.wait();
-                });
-            }
+        let links: Vec<_> = std::thread::scope(|scope| {
+            let open = |pid| {
+                let expected = Expected { slot_len: Some(LEN), ..Expected::default() };
+                Link::open_or_create(system.process(pid), &name(), other(Profile::Superblock), expected)
+            };
+            let many = (10..14).map(|pid| scope.spawn(move || open(pid)));
+            let many: Vec<_> = many.collect();
+            many.into_iter().map(|one| one.join().unwrap().unwrap()).collect()
         });
+        for link in &links {
+            let [primary, secondary] =
+                [Side::Primary, Side::Secondary].map(|side| link.producer.living(side));
+            assert_eq!(primary + secondary, 8, "round {round}");
+        }
+        std::thread::scope(|scope| links.into_iter().for_each(|link| drop(scope.spawn(move || drop(link)))));
         assert!(system.leftovers().is_empty(), "round {round}");
     }
 }
