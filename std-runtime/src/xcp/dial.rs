@@ -140,7 +140,8 @@ async fn dial_any(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStre
 }
 
 // Elsewhere a listener whose backlog is full refuses, and does not keep silent.
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
 

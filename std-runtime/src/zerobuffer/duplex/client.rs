@@ -346,7 +346,7 @@ impl Inner {
 
     /// What is known without waiting: the response, or why there will be none.
     pub(super) fn look(&self, state: &mut State, wanted: Option<u64>) -> Option<Arrived> {
-        if let Some(arrived) = take(state, wanted) {
+        if let Some(arrived) = state.take(wanted) {
             return Some(arrived);
         }
         if let Some(sequence) = wanted
@@ -492,13 +492,5 @@ impl Inner {
         state.asks.wake_for(sequence);
         self.inbox.tell(&mut state);
         true
-    }
-}
-
-/// What has arrived for the caller already.
-fn take(state: &mut State, wanted: Option<u64>) -> Option<Arrived> {
-    match wanted {
-        Some(sequence) => state.arrived.remove(&sequence),
-        None => state.unclaimed.pop_front(),
     }
 }

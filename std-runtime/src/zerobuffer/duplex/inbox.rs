@@ -166,6 +166,14 @@ impl Inbox {
 }
 
 impl State {
+    /// What has arrived already for the caller who `wanted` it.
+    pub(super) fn take(&mut self, wanted: Option<u64>) -> Option<Arrived> {
+        match wanted {
+            Some(sequence) => self.arrived.remove(&sequence),
+            None => self.unclaimed.pop_front(),
+        }
+    }
+
     /// Gives a response that came for somebody else to its owner.
     pub(super) fn deposit(&mut self, sequence: u64, owner: Owner, arrived: Arrived) {
         let arrived = arrived.map(Response::set_aside);
