@@ -1,14 +1,16 @@
 //! What can go wrong at a buffer, by operation: each names the buffer, the numbers, and what to do next.
 
+mod advice;
 mod metadata;
 
 use std::sync::Arc;
 
 use strait_core::kind::Kind;
 use strait_core::name::NameError;
-use strait_core::platform::{FaultKind, Pid};
+use strait_core::platform::Pid;
 use strait_core::zerobuffer::{self as core_zb, Death, Forked};
 
+use self::advice::{End, hint};
 pub use self::metadata::MetadataError;
 use crate::os::OsError;
 
@@ -377,35 +379,6 @@ pub enum RecvError {
     },
 }
 
-/// Who is told what to do.
-#[derive(Clone, Copy)]
-enum End {
-    Reader,
-    Writer,
-}
-
-/// What to do about a system's refusal, where that is known.
-fn hint(error: &OsError, end: End) -> &'static str {
-    use strait_core::platform::PlatformError as _;
-    if error.advises() { "" } else { advice(error.kind(), end) }
-}
-
-fn advice(kind: FaultKind, end: End) -> &'static str {
-    match (kind, end) {
-        (FaultKind::NoSpace, _) => {
-            "; shared memory is full: free some (`strait ls`, `strait gc`) or ask for less"
-        }
-        (FaultKind::PermissionDenied, End::Reader) => {
-            "; it belongs to another user: use another name, or have that user remove it"
-        }
-        (FaultKind::PermissionDenied, End::Writer) => {
-            "; it belongs to another user: its reader can set a mode or group"
-        }
-        (FaultKind::Unsuitable | FaultKind::Incomplete, _) => "; remove it or use another name",
-        _ => "",
-    }
-}
-
 impl CreateError {
     pub(super) fn new(name: &Name, error: core_zb::CreateError<OsError>) -> Self {
         let name = Arc::clone(name);
@@ -484,23 +457,6 @@ impl RecvError {
                 Self::Corrupt { name, field, found, limit }
             }
             core_zb::ReadError::System(source) => Self::Os { name, source: Box::new(source) },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_end_is_told_what_it_can_do_itself() {
-        let (reader, writer) = (End::Reader, End::Writer);
-        assert!(!advice(FaultKind::PermissionDenied, reader).contains("reader can"));
-        assert!(advice(FaultKind::PermissionDenied, writer).contains("its reader can set a mode"));
-        assert!(advice(FaultKind::PermissionDenied, reader).contains("another name"));
-        for end in [reader, writer] {
-            assert!(advice(FaultKind::NoSpace, end).contains("is full"));
-            assert_eq!(advice(FaultKind::Other, end), "");
         }
     }
 }
