@@ -230,8 +230,9 @@ impl Platform for Windows {
         Ok(())
     }
 
-    fn remove_this_signal(&self, _name: &Name, _signal: &WindowsSemaphore) -> Result<bool, Error> {
+    fn remove_this_signal(&self, _name: &Name, signal: &WindowsSemaphore) -> Result<bool, Error> {
         // As above: a semaphore that a writer still has is shared with the next reader, who empties it.
+        signal.give_up();
         Ok(true)
     }
 }

@@ -1,7 +1,7 @@
 //! Named semaphores of the system: counted there, so that looking at the count means taking a permit and putting it back.
 
 use std::os::windows::io::OwnedHandle;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use strait_core::name::Name;
@@ -32,7 +32,7 @@ struct Inner {
     /// Where its lock, an event, is; and that event, once it is ours.
     lock_path: String,
     namespace: Namespace,
-    lock: OnceLock<OwnedHandle>,
+    lock: Mutex<Option<OwnedHandle>>,
 }
 
 impl WindowsSemaphore {
@@ -40,12 +40,12 @@ impl WindowsSemaphore {
     pub(crate) fn create(name: &Name, access: Access, locked: bool) -> Result<Self, Error> {
         let namespace = Namespace::of(name, access)?;
         let path = namespace.path("", name);
-        let lock = OnceLock::new();
+        let mut lock = None;
         if locked {
             let lock_path = namespace.path("~", name);
             let event =
                 take_lock(&lock_path, namespace).ok_or_else(|| Error::busy("CreateEventW", &lock_path))?;
-            let _ = lock.set(event);
+            lock = Some(event);
         }
         let made = sys::create_semaphore(&path, namespace.access())
             .map_err(|error| Error::system("CreateSemaphoreW", &path, error))?;
@@ -62,12 +62,12 @@ impl WindowsSemaphore {
 
     pub(crate) fn open(name: &Name) -> Result<Self, Error> {
         let (namespace, handle) = find(name, sys::open_semaphore, "OpenSemaphoreW")?;
-        Ok(Self::new(namespace, name, handle, OnceLock::new()))
+        Ok(Self::new(namespace, name, handle, None))
     }
 
-    fn new(namespace: Namespace, name: &Name, handle: OwnedHandle, lock: OnceLock<OwnedHandle>) -> Self {
+    fn new(namespace: Namespace, name: &Name, handle: OwnedHandle, lock: Option<OwnedHandle>) -> Self {
         let (path, lock_path) = (namespace.path("", name), namespace.path("~", name));
-        Self(Arc::new(Inner { handle, path, lock_path, namespace, lock }))
+        Self(Arc::new(Inner { handle, path, lock_path, namespace, lock: Mutex::new(lock) }))
     }
 
     /// Takes all permits. A million of them, at a microsecond each, is more than any stream leaves.
@@ -80,6 +80,15 @@ impl WindowsSemaphore {
         }
         let why = format!("another program has left more than {MOST} permits in it");
         Err(Error::unsuitable("WaitForSingleObject", &self.0.path, why))
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<OwnedHandle>> {
+        self.0.lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the lock back, also where clones of this handle stay: with the name goes what it said of its holder.
+    pub(crate) fn give_up(&self) {
+        drop(self.held().take());
     }
 
     /// Takes a permit if one is there. A system that refuses to tell has none to give.
@@ -164,14 +173,15 @@ impl Signal for WindowsSemaphore {
     }
 
     fn lock(&self) -> bool {
-        let inner = &*self.0;
-        if inner.lock.get().is_some() {
+        let mut lock = self.held();
+        if lock.is_some() {
             return false;
         }
-        take_lock(&inner.lock_path, inner.namespace).is_some_and(|event| inner.lock.set(event).is_ok())
+        *lock = take_lock(&self.0.lock_path, self.0.namespace);
+        lock.is_some()
     }
 
     fn is_locked(&self) -> bool {
-        self.0.lock.get().is_none() && sys::has_event(&self.0.lock_path)
+        self.held().is_none() && sys::has_event(&self.0.lock_path)
     }
 }

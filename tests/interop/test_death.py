@@ -97,7 +97,7 @@ class Death(Scenario):
         writer = self.strait("writer", self.name, "-n", 0, "-s", 1000, "--timeout-ms", 60_000)
         self.wait_for(lambda: oieb.free < 1016, "the ring is full")
         writer.child.terminate()
-        writer.report(code=130)
+        writer.report(code=143)
         announced = oieb.written_count
         answer = reader("read", count=1000, sizes=1000, timeout=1.0)
         self.assertEqual((answer["frames"], answer["end"]), (announced, "WriterDeadException"))

@@ -9,7 +9,7 @@ from harness import PATIENCE, PROGRAMS, Process, Scenario, lock_paths
 SIZES = [1, 2, 15, 16, 17, 1000, 1024, 4096, 65_535, 100_000]
 RING = 1 << 20
 # What a Strait server makes longer than the ring needs: words that only Strait looks at.
-BEHIND_THE_RING = 1088
+BEHIND_THE_RING = 128 + 1088
 
 
 class Refused(Exception):
@@ -200,8 +200,10 @@ class StraitServes(Duplex):
         self.wait_for(lambda: oieb.free == 1024, "every byte of the ring is back")
         with open(oieb.path, "rb") as file:
             behind = file.read()[-BEHIND_THE_RING:]
-        self.assertEqual(struct.unpack("<8sQ", behind[:16]), (b"STRSHARE", 0))
-        self.assertEqual(behind[16:], bytes(BEHIND_THE_RING - 16), "the package has written behind the ring")
+        ends, shares = behind[:128], behind[128:]
+        self.assertEqual((ends[:8], ends[8:32]), (b"STRENDS1", bytes(24)))
+        self.assertEqual(struct.unpack("<8sQ", shares[:16]), (b"STRSHARE", 0))
+        self.assertEqual(shares[16:], bytes(len(shares) - 16), "the package has written behind the ring")
         client("close")
         server("close")
         self.assert_nothing_left(self.request)

@@ -140,6 +140,24 @@ pub fn remove_leftover<P: Platform>(
     Ok(())
 }
 
+/// Removes these very objects, whose reader was seen to end, under the lock of the name; whether the segment was there.
+pub(super) fn bury<P: Platform>(
+    platform: &P,
+    name: &Name,
+    segment: &P::Segment,
+    signals: [(&str, &P::Signal); 2],
+) -> Result<bool, CreateError<P::Error>> {
+    let _owned = Owned::lock(platform.clone(), name, Access::default())?;
+    if !segment.is_linked() {
+        return Ok(false);
+    }
+    let removed = platform.remove_this_segment(name, segment).map_err(CreateError::System)?;
+    for (prefix, signal) in signals {
+        platform.remove_this_signal(&name.prefixed(prefix), signal).map_err(CreateError::System)?;
+    }
+    Ok(removed)
+}
+
 /// A segment that is proved to be a leftover, if there is one.
 struct Left<P: Platform> {
     segment: Option<P::Segment>,

@@ -67,6 +67,11 @@ impl<W: Watch> Peer<W> {
         self.watch.was_seen()
     }
 
+    /// Whether it is of another implementation, and this process has seen it run and end.
+    pub(super) fn is_stranger_that_ended(&self) -> bool {
+        self.sight == Sight::Stranger && self.watch.was_seen() && !self.watch.is_alive()
+    }
+
     /// Whether it is the one of this number and record.
     pub(super) fn is(&self, pid: Pid, record: Option<Identity>) -> bool {
         self.record == record && self.pid() == pid

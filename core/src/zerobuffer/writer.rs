@@ -4,12 +4,13 @@ use core::time::Duration;
 
 use super::attach::{backed, claim_writer, live_reader, not_found, open_buffer, release_writer};
 use super::ends::Ends;
-use super::error::{AttachError, MetadataError, WriteError};
+use super::error::{AttachError, CreateError, MetadataError, WriteError};
 use super::halves::WriterHalf;
 use super::handles::{Lender, Place};
 use super::layout::{ABORTED, FRAME_OVERHEAD, Geometry};
 use super::lend;
 use super::metadata;
+use super::ownership::bury;
 use super::peer::Peer;
 use super::ring::{Buffer, Counters, NoRoom, Producer, RingMemory, Room};
 use super::share::Shares;
@@ -353,6 +354,22 @@ impl<P: Platform> WriterEndpoint<P> {
     /// Whether the reader that created the buffer is still there.
     pub fn is_reader_connected(&mut self) -> bool {
         self.check_reader().is_ok()
+    }
+
+    /// Removes the buffer of a reader of another implementation that ran when this end connected, and has ended: proof that
+    /// nobody has who comes later. `false`, and nothing is removed, for any other reader and for a buffer that has lost its
+    /// name.
+    ///
+    /// # Errors
+    /// [`CreateError::ReaderAlreadyConnected`] while somebody holds the lock of the name; the system's.
+    pub fn bury_reader(&self) -> Result<bool, CreateError<P::Error>> {
+        // Relaxed: only says who is there.
+        let pid = self.buffer().oieb().reader_pid.load(Ordering::Relaxed);
+        if pid != self.reader.pid().0 || !self.reader.is_stranger_that_ended() {
+            return Ok(false);
+        }
+        let signals = [(DATA_READY, &self.half.data_ready), (SPACE_FREE, &self.half.space_free)];
+        bury(&self.platform, &self.name, self.buffer().segment(), signals)
     }
 
     fn buffer(&self) -> &Buffer<P::Segment> {

@@ -272,6 +272,15 @@ impl Writer {
         self.endpoint.is_reader_connected()
     }
 
+    /// [`WriterEndpoint::bury_reader`]; `None` while that cannot be decided.
+    pub(super) fn bury_reader(&self) -> Option<bool> {
+        match self.endpoint.bury_reader() {
+            Ok(buried) => Some(buried),
+            Err(strait_core::zerobuffer::CreateError::ReaderAlreadyConnected { .. }) => None,
+            Err(_) => Some(false),
+        }
+    }
+
     /// The buffer's name.
     pub fn name(&self) -> &str {
         &self.name

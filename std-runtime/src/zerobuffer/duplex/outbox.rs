@@ -169,9 +169,15 @@ impl Outbox {
     }
 
     fn look(&self, state: &mut State) {
-        if state.writer.as_mut().is_some_and(|writer| !writer.is_reader_connected()) {
+        if let Some(writer) = &mut state.writer
+            && !writer.is_reader_connected()
+        {
+            // Somebody has the name's lock, for a moment as a rule: to be looked at again.
+            let Some(buried) = writer.bury_reader() else { return };
             state.writer = None;
-            self.bury();
+            if !buried {
+                self.bury();
+            }
         }
         if state.writer.is_none() {
             // An error is met again, and told, with the first response.
