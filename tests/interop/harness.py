@@ -75,6 +75,7 @@ class Oieb:
     def close(self):
         if self.fd is not None:
             os.close(self.fd)
+            self.fd = None
 
 
 class Process:

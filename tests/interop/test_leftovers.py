@@ -57,6 +57,13 @@ class Leftovers(Scenario):
         self.forgive_everything(self.name)
         left.kill()
         os.unlink(lock_paths(self.name)[0])
+        # Its number may be that of a process in another container, and somebody has the buffer open.
+        held = self.oieb()
+        kept = self.strait("reader", self.name, "--timeout-ms", 1000).report(code=1)
+        self.assertIn("may be in use", kept["errors"][0])
+        held.close()
+        # Nobody has: that proves it dead.
+        self.strait("reader", self.name, "--timeout-ms", 1).report(code=3)
         self.assert_works_with_a_strait_reader()
 
     def test_everything_that_a_killed_strait_reader_left_is_swept_by_a_peer_reader(self):

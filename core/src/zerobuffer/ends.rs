@@ -149,6 +149,12 @@ impl<S: Segment> Ends<S> {
         self.table()?.writer.identity()
     }
 
+    /// Whether a Strait writer has ever entered itself: its number stays when it leaves.
+    pub(super) fn had_writer(&self) -> bool {
+        // Relaxed: only says that somebody has been there.
+        self.table().is_some_and(|table| table.writer.pid.load(Ordering::Relaxed) != 0)
+    }
+
     /// Whether the last Strait writer does not hold the segment's lock, so that nothing can be told by it.
     pub(super) fn is_writer_bare(&self) -> bool {
         self.table().and_then(|table| table.writer.entry()).is_some_and(|(_, locked)| !locked)

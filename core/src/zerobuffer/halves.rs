@@ -48,13 +48,11 @@ pub(super) struct ReaderHalf<M, S> {
     known: u32,
     /// Of those, used for frames claimed but still standing in the semaphore.
     used: u32,
-    /// A permit came without a frame.
-    called: bool,
 }
 
 impl<M: RingMemory, S: Signal> ReaderHalf<M, S> {
     pub(super) fn new(consumer: Consumer<M>, data_ready: S, space_free: S) -> Self {
-        Self { consumer, data_ready, space_free, known: 0, used: 0, called: false }
+        Self { consumer, data_ready, space_free, known: 0, used: 0 }
     }
 
     /// Claims the next frame if a permit announces it. `held` tells the bytes claimed and not yet returned.
@@ -79,9 +77,8 @@ impl<M: RingMemory, S: Signal> ReaderHalf<M, S> {
                 }
                 Err(NoFrame::Nothing) => {
                     // More permits than frames: a frame recovered earlier was announced after all, or a writer that sent
-                    // none has left one as its trace.
+                    // none has woken us.
                     self.used = self.known;
-                    self.called = true;
                 }
                 Err(error) => return Err(error),
             }
@@ -103,11 +100,6 @@ impl<M: RingMemory, S: Signal> ReaderHalf<M, S> {
         if self.used > 0 {
             self.settle();
         }
-    }
-
-    /// Whether a permit has ever come without a frame: then a writer was here, and left at least that.
-    pub(super) fn was_called(&self) -> bool {
-        self.called
     }
 
     /// Whether a look is worth while.

@@ -255,7 +255,7 @@ impl<P: Platform> ReaderEndpoint<P> {
             // Relaxed: only says that somebody has been there.
             let written = self.buffer().oieb().payload_written_count.load(Ordering::Relaxed);
             let metadata = self.buffer().oieb().metadata_written_bytes.load(Ordering::Relaxed);
-            self.had_writer = written != 0 || metadata != 0 || self.half.was_called();
+            self.had_writer = written != 0 || metadata != 0 || self.ends.had_writer();
         }
         // A second writer that an existing implementation refused clears the first one's pid: its record and its lock say
         // that it lives.

@@ -429,8 +429,8 @@ impl<P: Platform> Drop for WriterEndpoint<P> {
             return;
         }
         if self.ends.is_some() && self.half.producer.counters.frames == 0 {
-            // A permit without a frame: all that shows, once our number is gone, that a writer was here. Before that, so that
-            // whoever finds no writer finds the permit. Readers of other implementations would look for its frame.
+            // Wakes a reader that waits for a first frame: its record shows that a writer was here. Readers of other
+            // implementations would look for a frame.
             let _ = self.half.data_ready.post();
         }
         let mark = if self.aborts { ABORTED } else { Pid(0) };

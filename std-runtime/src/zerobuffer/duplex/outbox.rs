@@ -68,6 +68,8 @@ struct State {
     clients: u64,
     /// Connected when a client is seen, at the latest with the first response of its session.
     writer: Option<Writer>,
+    /// To a buffer whose reader was seen to die while somebody has its name locked: a newcomer, for a moment as a rule.
+    unburied: Option<Writer>,
     /// No client's buffer could be reached in this session.
     unreachable: bool,
     /// Number of the request that is answered next.
@@ -80,6 +82,14 @@ struct State {
     waiting: usize,
     /// To be told once the state is not locked any more.
     errors: Vec<ServerError>,
+}
+
+impl State {
+    /// Lets go of the writer, and removes the buffer of a reader that was seen to die.
+    fn part(&mut self) {
+        let writer = self.writer.take().or_else(|| self.unburied.take());
+        self.unburied = writer.filter(|writer| writer.bury_reader().is_none());
+    }
 }
 
 /// Which count a response belongs to.
@@ -121,6 +131,7 @@ impl Outbox {
             client: Pid(0),
             clients: 0,
             writer: None,
+            unburied: None,
             unreachable: false,
             next: 1,
             ready: BTreeMap::new(),
@@ -169,15 +180,11 @@ impl Outbox {
     }
 
     fn look(&self, state: &mut State) {
-        if let Some(writer) = &mut state.writer
-            && !writer.is_reader_connected()
-        {
-            // Somebody has the name's lock, for a moment as a rule: to be looked at again.
-            let Some(buried) = writer.bury_reader() else { return };
-            state.writer = None;
-            if !buried {
-                self.bury();
-            }
+        if state.writer.as_mut().is_some_and(|writer| !writer.is_reader_connected()) {
+            state.part();
+            self.bury();
+        } else if state.writer.is_none() && state.unburied.is_some() {
+            state.part();
         }
         if state.writer.is_none() {
             // An error is met again, and told, with the first response.
@@ -221,7 +228,7 @@ impl Outbox {
             return;
         }
         state.session += 1;
-        state.writer = None;
+        state.part();
         state.unreachable = false;
         state.ready.clear();
         state.lent.clear();
@@ -236,7 +243,7 @@ impl Outbox {
         let mut state = self.lock();
         self.close(&mut state);
         // Of one that has sent nothing.
-        state.writer = None;
+        state.part();
     }
 
     /// The server fails: the client learns that it was not asked to stop.
