@@ -10,7 +10,7 @@ use super::layout::{Geometry, Side};
 use super::port::sealed::Port as _;
 use super::producer::Producer;
 use super::regions::{AttachError, Expected, Regions};
-use super::standing::{Standing, remove_dead};
+use super::standing::{Standing, remove_dead, remove_dead_unlike};
 use crate::name::Name;
 use crate::platform::{Access, FaultKind, Platform, PlatformError as _, Segment as _};
 
@@ -194,10 +194,7 @@ impl<P: Platform> Link<P> {
             match Self::open(platform.clone(), name, expected, creation.role) {
                 Err(OpenError::NotFound) => {}
                 Err(OpenError::Attach(error)) if error.is_difference() => {
-                    remove_dead(&platform, name).map_err(|why| match why {
-                        OpenError::AlreadyExists { standing } => OpenError::Differs { error, standing },
-                        other => other,
-                    })?;
+                    remove_dead_unlike(&platform, name, expected)?;
                 }
                 outcome => return outcome,
             }

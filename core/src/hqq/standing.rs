@@ -7,7 +7,7 @@ use super::error::OpenError;
 use super::extension::PARTICIPANTS;
 use super::inspect::Inspection;
 use super::presence::Presence;
-use super::regions::{Expected, says_link};
+use super::regions::{Expected, Regions, says_link};
 use crate::name::Name;
 use crate::platform::{FaultKind, Liveness, Platform, PlatformError as _, Segment};
 
@@ -135,6 +135,27 @@ pub fn remove_dead<P: Platform>(platform: &P, name: &Name) -> Result<bool, OpenE
     remove_if(platform, name, |standing| standing == Standing::Dead)
 }
 
+/// Removes the link `name` as [`remove_dead`] does if it is another than `expected`. One that fits stays: since the caller
+/// looked, somebody may have replaced what did not.
+///
+/// # Errors
+/// [`OpenError::Differs`] if it is another and stays; else as [`remove_dead`].
+pub(super) fn remove_dead_unlike<P: Platform>(
+    platform: &P,
+    name: &Name,
+    expected: Expected,
+) -> Result<(), OpenError<P::Error>> {
+    let Some(segment) = find(platform, name)? else { return Ok(()) };
+    let error = match Regions::attach(&segment, expected) {
+        Err(error) if error.is_difference() => error,
+        _ => return Ok(()),
+    };
+    match remove_this_if(platform, name, &segment, |standing| standing == Standing::Dead) {
+        Err(OpenError::AlreadyExists { standing }) => Err(OpenError::Differs { error, standing }),
+        outcome => outcome.map(drop),
+    }
+}
+
 /// Removes the link `name` if nobody uses it, kept or not; `false` if there is none. What is no link stays.
 ///
 /// # Errors
@@ -163,8 +184,19 @@ fn remove_if<P: Platform>(
     name: &Name,
     may_go: impl Fn(Standing) -> bool,
 ) -> Result<bool, OpenError<P::Error>> {
-    let Some(segment) = find(platform, name)? else { return Ok(false) };
-    let link = Inspection::of(&segment, Expected::default()).map_err(|error| match says_link(&segment) {
+    match find(platform, name)? {
+        Some(segment) => remove_this_if(platform, name, &segment, may_go),
+        None => Ok(false),
+    }
+}
+
+fn remove_this_if<P: Platform>(
+    platform: &P,
+    name: &Name,
+    segment: &P::Segment,
+    may_go: impl Fn(Standing) -> bool,
+) -> Result<bool, OpenError<P::Error>> {
+    let link = Inspection::of(segment, Expected::default()).map_err(|error| match says_link(segment) {
         true => OpenError::Attach(error),
         false => OpenError::NotALink(error),
     })?;
@@ -174,10 +206,10 @@ fn remove_if<P: Platform>(
     };
     // Nothing is locked where somebody lives.
     check()?;
-    let _membership = lock(platform, &segment, name)?;
+    let _membership = lock(platform, segment, name)?;
     // Who joins does so under the lock.
     check()?;
-    platform.remove_this_segment(name, &segment).map_err(OpenError::Os)
+    platform.remove_this_segment(name, segment).map_err(OpenError::Os)
 }
 
 fn find<P: Platform>(platform: &P, name: &Name) -> Result<Option<P::Segment>, OpenError<P::Error>> {

@@ -3,6 +3,7 @@
 use core::mem::forget;
 use std::string::ToString as _;
 
+use super::super::standing::remove_dead_unlike;
 use super::super::{AttachError, Doubt, Inspection, OpenError, Standing, remove, remove_dead, remove_unused};
 use super::*;
 use crate::platform::{Platform as _, Segment as _};
@@ -78,6 +79,27 @@ fn a_living_link_of_another_shape_stays_and_its_handles_are_told() {
     let told = matches!(outcome, Err(OpenError::AlreadyExists { standing: Standing::Live { handles: 2 } }));
     assert!(told, "{outcome:?}");
     expect_usable(&mut living, &mut open(&system, 3, Role::Secondary));
+}
+
+/// Who found a dead link of another shape comes back to remove it, and somebody was faster.
+#[test]
+fn a_link_that_fits_by_now_stays_and_its_difference_is_told_to_nobody() {
+    let system = FakePlatform::new();
+    let remove = |slot_len| {
+        let expected = Expected { slot_len: Some(slot_len), ..Expected::default() };
+        remove_dead_unlike(&system, &name(), expected)
+    };
+    remove(LEN).expect("none is there");
+    let living = enter(&system, other(Profile::Superblock)).unwrap();
+    remove(LEN).expect("it fits");
+    let outcome = remove(64);
+    let told = matches!(outcome, Err(OpenError::Differs { standing: Standing::Live { handles: 2 }, .. }));
+    assert!(told, "{outcome:?}");
+    die(&system, 7, living);
+    remove(LEN).expect("it fits, and is opened");
+    assert_eq!(system.leftovers(), [NAME]);
+    remove(64).expect("it is dead");
+    assert!(system.leftovers().is_empty());
 }
 
 #[test]
