@@ -10,7 +10,7 @@ use crate::platform::{Clock, Signal, WaitPolicy};
 use crate::time::Instant;
 
 #[derive(Clone, Debug, Default)]
-struct SleepClock(Rc<Cell<u64>>);
+pub(super) struct SleepClock(Rc<Cell<u64>>);
 
 impl Clock for SleepClock {
     fn now(&self) -> Instant {
@@ -19,10 +19,16 @@ impl Clock for SleepClock {
 }
 
 /// A signal that nobody posts: waiting moves the clock to the end of the wait.
-#[derive(Debug)]
-struct Sleeper {
+#[derive(Clone, Debug)]
+pub(super) struct Sleeper {
     clock: SleepClock,
     sleeps: RefCell<Vec<Duration>>,
+}
+
+impl Sleeper {
+    pub(super) fn new(clock: &SleepClock) -> Self {
+        Self { clock: clock.clone(), sleeps: RefCell::default() }
+    }
 }
 
 impl Signal for Sleeper {
@@ -81,7 +87,7 @@ impl Waiting<(), FakeError> for Endpoint {
 fn endpoint(lies: bool, from: Option<u64>) -> (SleepClock, Endpoint) {
     let clock = SleepClock::default();
     clock.0.set(1000);
-    let signal = Sleeper { clock: clock.clone(), sleeps: RefCell::default() };
+    let signal = Sleeper::new(&clock);
     let backoff = Backoff::new(WaitPolicy::BLOCK);
     (clock, Endpoint { signal, backoff, attempts: 0, lies, from: from.map(Instant::from_nanos) })
 }

@@ -8,6 +8,7 @@ use std::vec::Vec;
 
 use proptest::prelude::*;
 
+use super::deadline::{SleepClock, Sleeper};
 use crate::platform::{Clock, FaultKind, Platform as _, Segment as _, Signal};
 use crate::shm::StaticSegment;
 use crate::testing::{FakeError, FakePlatform, HeapSegment};
@@ -172,11 +173,12 @@ fn a_frame_that_is_leaked_goes_back_with_the_next_call() {
 
 #[test]
 fn nothing_comes_of_an_empty_ring_until_the_deadline() {
-    let (_writer, mut reader) = ring(64);
-    let clock = FakePlatform::new();
+    let clock = SleepClock::default();
+    let signal = || Sleeper::new(&clock);
+    let (_writer, mut reader) = split(HeapSegment::new(192), signal(), signal()).unwrap();
     let deadline = clock.now().saturating_add(Duration::from_millis(5));
     assert!(reader.recv(&clock, Deadline::At(deadline)).unwrap().is_none());
-    assert!(clock.now() >= deadline);
+    assert_eq!(clock.now(), deadline);
     assert!(reader.counters().sleeps > 0);
 }
 
