@@ -276,7 +276,7 @@ unsafe impl Segment for LinuxSegment {
     }
 
     fn others(&self) -> Others {
-        // Somebody who looks has it open for a moment.
+        // Somebody who looks has it open for a moment, and so has a child between `fork` and `execve`.
         for attempt in 0..5 {
             if attempt > 0 {
                 std::thread::sleep(Duration::from_millis(1));

@@ -129,17 +129,18 @@ pub struct Leftover {
 ///
 /// A buffer is dead when that is proved: its reader has closed, or nobody holds its lock, or its process has ended;
 /// semaphores without a segment, as a closed Python reader leaves them, are dead when nobody holds their name's lock, and so
-/// is the lock itself, alone, of one of `names`. What nothing is proved of is kept, and so is whatever else stands under one of `names`: the result says why. Nothing is
-/// created meanwhile but the lock of the name.
+/// is the lock itself, alone, of one of `names`. What nothing is proved of is kept, and so is whatever else stands under one of
+/// `names`: the result says why. Nothing is created meanwhile but the lock of the name.
 ///
 /// # Errors
 /// [`ConnectError::Os`] if shared memory cannot be listed.
 pub fn gc(names: &[&str], dry_run: bool) -> Result<Vec<Leftover>, ConnectError> {
     let mut leftovers = Vec::new();
     let listed = Os.list_segments().map_err(unlisted)?;
-    for name in &listed {
+    // Others are not looked at: who looks at the same time would find them in use.
+    for name in listed.iter().filter(|name| names.is_empty() || names.contains(&name.as_str())) {
         if let Some((bytes, verdict)) = judge(name)
-            && (is_left(verdict) || names.contains(&name.as_str()))
+            && (is_left(verdict) || !names.is_empty())
         {
             leftovers.push((name.clone(), bytes, verdict.refusal()));
         }
