@@ -92,6 +92,7 @@ mod tests {
 
     #[test]
     fn a_process_keeps_its_generation_and_no_descendant_has_it() {
+        use nix::libc;
         use nix::sys::wait::{WaitStatus, waitpid};
         use nix::unistd::{ForkResult, fork};
 

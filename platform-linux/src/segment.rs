@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use memmap2::{MmapOptions, MmapRaw};
+use nix::libc;
 use rustix::fs::{FlockOperation, Timespec};
 use rustix::io::Errno;
 use rustix::thread::futex;
