@@ -1,5 +1,5 @@
-//! Where do a run's bytes go: to standard output, a pipe or a device at once, or to a file, which has its name once it is
-//! whole?
+//! Where a run's bytes go: to standard output, a pipe or a device at once, or to a file, which has its name once it is
+//! whole.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Stdout, Write};

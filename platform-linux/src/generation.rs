@@ -1,5 +1,5 @@
-//! Is this still the process that opened something, or a child that it has forked? A page that the kernel clears in every
-//! child tells, for the price of a load.
+//! Whether this is still the process that opened something, or a child that it has forked: a page that the kernel clears in
+//! every child tells, for the price of a load.
 #![expect(unsafe_code, reason = "maps the page")]
 
 use core::ffi::c_void;

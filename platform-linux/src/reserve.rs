@@ -1,4 +1,4 @@
-//! How are the pages of a file reserved, although signals interrupt it and limits forbid it?
+//! How the pages of a file are reserved, although signals interrupt it and limits forbid it.
 
 use std::fs::File;
 use std::path::Path;

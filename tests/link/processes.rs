@@ -1,4 +1,4 @@
-//! Processes that fork, and that become other programs: whose are their handles and slots?
+//! Processes that fork, and that become other programs: whose their handles and slots are.
 
 use super::*;
 

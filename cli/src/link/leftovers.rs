@@ -1,4 +1,4 @@
-//! What do `strait ls` and `strait gc` say of links?
+//! What `strait ls` and `strait gc` say of links.
 
 use core::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! How does `strait link recover` give back what dead processes of other implementations held?
+//! `strait link recover`: gives back what dead processes of other implementations held.
 
 use clap::Args;
 use serde::Serialize;

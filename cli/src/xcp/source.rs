@@ -1,4 +1,4 @@
-//! From what is a message read: a file that can be read again, or a pipe that gives its bytes once?
+//! What a message is read from: a file that can be read again, or a pipe that gives its bytes once.
 
 use core::time::Duration;
 use std::io;

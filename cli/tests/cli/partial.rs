@@ -1,4 +1,4 @@
-//! Does a file have its name only once it is whole?
+//! A file has its name only once it is whole.
 
 use std::fs;
 use std::io::Write as _;

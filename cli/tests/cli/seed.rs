@@ -1,4 +1,4 @@
-//! Do the options of the ZeroBuffer tools mean here what they mean there?
+//! The options of the ZeroBuffer tools mean here what they mean there.
 
 use crate::support::{ChannelName, LONG, Name, TempFile, run, start};
 

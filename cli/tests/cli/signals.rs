@@ -1,4 +1,4 @@
-//! Does every signal that asks the tool to end have it end in order, and does no other end it?
+//! Every signal that asks the tool to end has it end in order, and no other ends it.
 
 use std::io::Read as _;
 

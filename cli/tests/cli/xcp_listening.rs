@@ -1,4 +1,4 @@
-//! What does a server do with a path that is taken, with its own when it ends, and without descriptors?
+//! What a server does with a path that is taken, with its own when it ends, and without descriptors.
 
 use std::io::BufRead as _;
 use std::net::TcpStream;

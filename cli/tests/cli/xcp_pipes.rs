@@ -1,4 +1,4 @@
-//! Is what comes out of a pipe sent as it comes, once, and waited for no longer than the user wants?
+//! What comes out of a pipe is sent as it comes, once, and waited for no longer than the user wants.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};

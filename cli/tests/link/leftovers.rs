@@ -1,4 +1,4 @@
-//! What becomes of links whose processes have died, and of what only has a link's name?
+//! What becomes of links whose processes have died, and of what only has a link's name.
 
 use strait::hqq::Link;
 use strait::zerobuffer::Reader;

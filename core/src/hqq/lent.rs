@@ -1,5 +1,5 @@
-//! Is the guard that a handle gave last still out? One that was forgotten is given back by the next who has the handle for
-//! himself.
+//! Whether the guard that a handle gave last is still out. One that was forgotten is given back by the next who has the
+//! handle for himself.
 //!
 //! A guard borrows its handle, and lends bytes for no longer than it is borrowed itself. So who has `&mut` to the handle, or
 //! drops it, knows that neither can be used any more: the guard was dropped, and has said so here, or it was forgotten

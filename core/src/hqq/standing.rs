@@ -1,4 +1,4 @@
-//! May a link that stands under a name go? Who uses it decides, and nothing else.
+//! Whether a link that stands under a name may go: who uses it decides, and nothing else.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! Which links are there, and which of them have dead processes left behind?
+//! Which links are there, and which of them dead processes have left behind.
 
 use std::sync::Arc;
 

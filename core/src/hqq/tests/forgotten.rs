@@ -1,4 +1,4 @@
-//! What becomes of a slot whose guard was forgotten?
+//! What becomes of a slot whose guard was forgotten.
 
 use core::mem::forget;
 

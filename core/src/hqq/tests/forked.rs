@@ -1,4 +1,4 @@
-//! What can a forked child do with its copies of handles and guards? Nothing, to them and to the parent.
+//! A forked child does nothing by its copies of handles and guards, to them or to the parent.
 
 use core::mem::forget;
 

@@ -1,4 +1,4 @@
-//! Who is here: seen from other namespaces, after `execve`, with a forked child that lives on?
+//! Who is here: seen from other namespaces, after `execve`, with a forked child that lives on.
 
 use core::mem::forget;
 

@@ -1,4 +1,4 @@
-//! May what stands under a name go? Only what is proven to be a dead leftover of a link does.
+//! Of what stands under a name, only what is proven to be a dead leftover of a link goes.
 
 use core::mem::forget;
 use std::string::ToString as _;

@@ -1,4 +1,4 @@
-//! A participant that forgets what it has taken, and gives it back in place before it takes more: does anybody lose by it?
+//! A participant that forgets what it has taken, and gives it back in place before it takes more: nobody loses by it.
 
 use loom::thread;
 
