@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 
 use clap::Args;
 use serde_json::{Value, json};
-use strait::zerobuffer::{self, BufferInfo};
+use strait::zerobuffer::{self, ABORTED, BufferInfo};
 
 use crate::exit::Failure;
 use crate::inspect::state_name;
@@ -51,7 +51,11 @@ fn table(buffers: &[BufferInfo]) -> String {
         let permille = used_permille(info);
         let used = format!("{}.{}%", permille / 10, permille % 10);
         let unread = info.data_ready.map_or_else(|| "-".to_owned(), |permits| permits.to_string());
-        let pid = |pid: u64| if pid == 0 { "-".to_owned() } else { pid.to_string() };
+        let pid = |pid: u64| match pid {
+            0 => "-".to_owned(),
+            ABORTED => "gave up".to_owned(),
+            pid => pid.to_string(),
+        };
         let _ = writeln!(
             text,
             "{:<width$}  {:<7}  {:>13}  {used:>6}  {unread:>10}  {:>8}  {:>8}",

@@ -99,3 +99,13 @@ fn ls_lists_a_buffer_with_its_numbers() {
     assert_eq!(entry["used_permille"], 500);
     assert_eq!(entry["writer_alive"], true);
 }
+
+#[test]
+fn ls_says_of_a_writer_that_it_gave_up_and_gives_it_no_number() {
+    let name = Name::new("listed-gone");
+    let (_reader, writer) = buffer(&name, b"m");
+    writer.abort();
+    let text = run(&["ls"]).expect_code(0);
+    let line = text.text().lines().find(|line| line.starts_with(&*name)).unwrap();
+    assert!(line.contains(&format!("  gave up  {:>8}", std::process::id())), "{line}");
+}
