@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 
 use clap::Args;
 use serde_json::json;
-use strait::zerobuffer::{self, Leftover};
+use strait::zerobuffer::{self, CreateError, Leftover};
 
 use crate::exit::Failure;
 use crate::link::leftovers;
@@ -42,6 +42,9 @@ pub(crate) fn run(args: GcArgs) -> Result<(), Failure> {
 fn row(leftover: &Leftover) -> Row<'_> {
     let removed = leftover.removed.as_ref().map(|removed| match removed {
         Ok(()) => Ok(()),
+        // Who looks for leftovers wants no advice how to make a buffer.
+        Err(CreateError::ReaderAlreadyConnected { pid: 0, .. }) => Err("its reader lives".to_owned()),
+        Err(CreateError::ReaderAlreadyConnected { pid, .. }) => Err(format!("its reader lives (pid {pid})")),
         Err(error) => Err(error.to_string()),
     });
     (&leftover.name, leftover.bytes, removed)

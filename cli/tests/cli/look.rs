@@ -109,3 +109,12 @@ fn ls_says_of_a_writer_that_it_gave_up_and_gives_it_no_number() {
     let line = text.text().lines().find(|line| line.starts_with(&*name)).unwrap();
     assert!(line.contains(&format!("  gave up  {:>8}", std::process::id())), "{line}");
 }
+
+#[test]
+fn gc_keeps_a_buffer_in_use_and_says_whose_it_is() {
+    let name = Name::new("in-use");
+    let _ends = buffer(&name, b"m");
+    let ended = run(&["gc", &name]).expect_code(0);
+    let kept = format!("kept {}: its reader lives (pid {})\n", &*name, std::process::id());
+    assert!(ended.text().starts_with(&kept), "{}", ended.text());
+}
