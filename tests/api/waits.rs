@@ -155,3 +155,30 @@ async fn calls_time_out_each_at_its_own_time() {
     drop((calls, client, server));
     name.assert_nothing_left();
 }
+
+/// It has not got the thread that receives, and does not wait for it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_forked_child_waits_for_no_response() {
+    use std::task::{Context, Poll, Waker};
+    let name = TestName::new("childs_calls");
+    let channel = Channel::new(&name).payload_capacity(4096).timeout(PATIENCE);
+    let server = channel.serve(|request| Ok::<_, String>(request.to_vec())).expect("started");
+    let client = channel.connect().expect("connected");
+    let mut context = Context::from_waker(Waker::noop());
+    let mut waiting = Box::pin(client.receive_response_async());
+    assert!(waiting.as_mut().poll(&mut context).is_pending());
+    let mut waiting = Some(waiting);
+    let code = strait_tests::forked::in_child_beside_threads(|| {
+        let told = match waiting.as_mut().map(|waiting| waiting.as_mut().poll(&mut context)) {
+            Some(Poll::Ready(Err(error))) => error.to_string().contains("made by process"),
+            _ => false,
+        };
+        drop(waiting.take());
+        u8::from(!told)
+    });
+    assert_eq!(code.expect("a child"), 0);
+    drop(waiting);
+    drop((client, server));
+    name.assert_nothing_left();
+}

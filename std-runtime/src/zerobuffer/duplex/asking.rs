@@ -109,6 +109,7 @@ impl Future for Asking {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Arrived> {
         let inner = Arc::clone(&self.inner);
+        inner.check()?;
         let mut state = inner.inbox.lock();
         if let Some(ask) = self.ask.take() {
             state.asks.waiting.remove(&ask);
@@ -153,6 +154,10 @@ impl Future for Asking {
 impl Drop for Asking {
     fn drop(&mut self) {
         let Some(ask) = self.ask else { return };
+        if self.inner.check().is_err() {
+            // A forked child has no thread that would leave.
+            return;
+        }
         let mut state = self.inner.inbox.lock();
         state.asks.waiting.remove(&ask);
         // The last one sends the thread away, which has the client's buffer in its hands. Told again until it has left: it

@@ -291,7 +291,7 @@ fn settle(name: &Arc<str>, writer: &Writer, patience: Duration) -> Result<(), Co
 
 impl Inner {
     /// Refuses a forked child, before it waits for locks whose holders it does not have.
-    fn check(&self) -> Result<(), SendError> {
+    pub(super) fn check(&self) -> Result<(), SendError> {
         self.maker.check(&Os).map_err(|source| SendError::Forked { name: Arc::clone(&self.name), source })
     }
 
