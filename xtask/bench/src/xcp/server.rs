@@ -20,7 +20,7 @@ pub(super) const SHORT: &str = "short";
 pub(super) struct Server {
     _child: Child,
     pub(super) address: String,
-    /// Removed with it.
+    /// Removed with it, and the lock beside it.
     socket: Option<PathBuf>,
 }
 
@@ -39,8 +39,12 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(socket) = &self.socket {
-            // Its server may have removed it.
-            let _ = std::fs::remove_file(socket);
+            // Its server may have removed both.
+            for end in ["", ".xcp-lock"] {
+                let mut path = socket.clone().into_os_string();
+                path.push(end);
+                let _ = std::fs::remove_file(path);
+            }
         }
     }
 }
