@@ -43,7 +43,12 @@ fn system() -> FakePlatform {
 }
 
 fn open(system: &FakePlatform, pid: u64, role: Role) -> Ends {
-    let expected = Expected { slots: Some(4), slot_len: Some(64), profile: Some(Profile::Superblock) };
+    let expected = Expected {
+        slots: Some(4),
+        slot_len: Some(64),
+        profile: Some(Profile::Superblock),
+        ..Expected::default()
+    };
     Link::open(system.process(pid), &name(), expected, role).expect("a link")
 }
 

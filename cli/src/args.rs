@@ -99,6 +99,15 @@ impl Creation {
     }
 }
 
+/// Options of what joins something that others have made.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Trust {
+    /// Joins also what other users may write. One of them can cut its file short while it is in use, which ends this
+    /// process with SIGBUS; without this option it is refused
+    #[arg(long)]
+    pub(crate) trust_others: bool,
+}
+
 /// Options of what makes frames up, or checks made-up frames: writer and reader.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Reproducible {

@@ -5,7 +5,7 @@ use std::io;
 
 use strait::zerobuffer::{ConnectError, CreateError, Reader, SendError, Writer};
 
-use crate::args::Creation;
+use crate::args::{Creation, Trust};
 use crate::exit::{ExitCode, Failure};
 use crate::interrupt::{Interrupt, Patience};
 use crate::tally::Tally;
@@ -23,15 +23,15 @@ pub(crate) fn create(name: &str, creation: &Creation, interrupt: &Interrupt) -> 
 /// learns of it.
 pub(crate) fn connect(
     name: &str,
+    trust: Trust,
     wait: Duration,
     interrupt: &Interrupt,
-    code: ExitCode,
-    option: &str,
+    (code, option): (ExitCode, &str),
 ) -> Result<Writer, Failure> {
     let patience = Patience::new(wait);
     loop {
         let slice = patience.slice();
-        let builder = Writer::builder(name).abort_on_drop(true);
+        let builder = Writer::builder(name).abort_on_drop(true).trust_others(trust.trust_others);
         let error = match builder.wait_for_reader(slice.unwrap_or(Duration::ZERO)).connect() {
             Ok(writer) => return Ok(writer),
             Err(error) => error,
@@ -55,6 +55,13 @@ pub(crate) fn connect(
                 code,
                 format_args!(
                     "buffer {name:?} not found: start its reader first, or wait longer for it with {option}"
+                ),
+            ),
+            ConnectError::OthersMayWrite { name } => Failure::new(
+                code,
+                format_args!(
+                    "buffer {name:?} may be written by other users, its owner or those whom its mode lets in, and one that \
+                     cuts it short ends this process: let a reader of this user create it with --mode 600, or trust them with --trust-others"
                 ),
             ),
             _ => Failure::new(code, error),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use strait::zerobuffer::{Reader, RecvError, Writer};
 
-use crate::args::{Creation, Flow};
+use crate::args::{Creation, Flow, Trust};
 use crate::endpoint;
 use crate::exit::{self, Failure};
 use crate::interrupt::{Interrupt, Patience};
@@ -30,6 +30,9 @@ pub(crate) struct RelayArgs {
 
     #[command(flatten)]
     creation: Creation,
+
+    #[command(flatten)]
+    trust: Trust,
 
     /// Waits for the output buffer's reader to create it, however long that takes, instead of failing after
     /// --timeout-ms. (Only a reader can create a buffer: the relay is the output's writer and never makes it itself)
@@ -85,10 +88,10 @@ impl Run<'_> {
         let wait = if args.create_output { Duration::MAX } else { flow.timeout() };
         let mut output = endpoint::connect(
             &args.output,
+            args.trust,
             wait,
             &interrupt,
-            exit::WRITE,
-            "--timeout-ms or --create-output",
+            (exit::WRITE, "--timeout-ms or --create-output"),
         )?;
         flow.say(|| format!("connected to {:?}, ring of {} bytes", args.output, output.payload_capacity()));
         let outcome = self.frames(&mut input, &mut output, &interrupt);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use strait::zerobuffer::Writer;
 
-use crate::args::{Flow, Metadata, Place, Reproducible};
+use crate::args::{Flow, Metadata, Place, Reproducible, Trust};
 use crate::endpoint::{self, Sent};
 use crate::exit::{self, Failure};
 use crate::interrupt::Interrupt;
@@ -37,6 +37,9 @@ pub(crate) struct WriterArgs {
 
     #[command(flatten)]
     metadata: Metadata,
+
+    #[command(flatten)]
+    trust: Trust,
 
     /// What made-up frames hold
     #[arg(long, value_enum, default_value = "sequential")]
@@ -77,7 +80,8 @@ impl Run {
         let interrupt = Interrupt::catch().map_err(Failure::connect)?;
 
         let wait = Duration::from_millis(args.wait_ms);
-        let mut writer = endpoint::connect(&args.buffer, wait, &interrupt, exit::CONNECT, "--wait-ms")?;
+        let mut writer =
+            endpoint::connect(&args.buffer, args.trust, wait, &interrupt, (exit::CONNECT, "--wait-ms"))?;
         flow.say(|| format!("connected to {:?}, ring of {} bytes", args.buffer, writer.payload_capacity()));
         if let Some(metadata) = metadata {
             writer.set_metadata(&metadata).map_err(Failure::write)?;

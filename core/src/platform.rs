@@ -450,6 +450,12 @@ pub trait Platform: Liveness + Clock + Clone + fmt::Debug {
     /// Whether other users may write the segment: then what was checked may change before it is used.
     fn is_shared_widely(&self, segment: &Self::Segment) -> bool;
 
+    /// Whether other users may cut the segment short: then touching what was there a moment ago may end this process. The
+    /// default is [`is_shared_widely`](Self::is_shared_widely); `false` where nobody can.
+    fn others_may_cut(&self, segment: &Self::Segment) -> bool {
+        self.is_shared_widely(segment)
+    }
+
     /// Removes the segment of that name; an absent one is no error.
     ///
     /// The name is free once the handle that created the segment, and its clones, are dropped as well, or their process

@@ -39,9 +39,11 @@ struct Heap {
     state: Mutex<HeapState>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct HeapState {
     backed_len: usize,
+    /// Whether other users may write it.
+    others: bool,
     linked: bool,
     /// Number of the next handle.
     next_handle: u64,
@@ -99,24 +101,19 @@ pub struct HeapSegment(Arc<Handle>);
 impl HeapSegment {
     /// `len` zeroed bytes.
     pub fn new(len: usize) -> Self {
-        Self::try_new(len).expect("there is memory for a test")
+        Self::try_new(len, Access::default()).expect("there is memory for a test")
     }
 
     /// `len` zeroed bytes; `None` if there is no such memory.
-    fn try_new(len: usize) -> Option<Self> {
+    fn try_new(len: usize, access: Access) -> Option<Self> {
         let count = len.div_ceil(64).max(1);
         let mut lines = Vec::new();
         lines.try_reserve_exact(count).ok()?;
         lines.resize(count, Line([0; 64]));
         let lines: Box<[Line]> = lines.into_boxed_slice();
-        let state = HeapState {
-            backed_len: len,
-            linked: true,
-            next_handle: 1,
-            holder: None,
-            places: BTreeMap::new(),
-            open: 0,
-        };
+        let others = access.mode & 0o022 != 0;
+        let state =
+            HeapState { backed_len: len, linked: true, next_handle: 1, others, ..HeapState::default() };
         let lines = NonNull::new(Box::into_raw(lines).cast::<Line>()).expect("a box is not null");
         let heap = Arc::new(Heap { lines, count, len, state: Mutex::new(state) });
         Some(Self(Arc::new(Handle { heap, number: 0, opener: SYSTEM })))
@@ -344,13 +341,13 @@ impl Platform for FakePlatform {
     type Lock = FakeLock;
     type Error = FakeError;
 
-    fn create_segment(&self, name: &Name, len: usize, _access: Access) -> Result<HeapSegment, FakeError> {
+    fn create_segment(&self, name: &Name, len: usize, access: Access) -> Result<HeapSegment, FakeError> {
         let mut world = self.enter("create_segment")?;
         if world.segments.contains_key(name.as_str()) {
             return Err(FakeError { call: "create_segment", kind: FaultKind::AlreadyExists });
         }
         let kind = if len == 0 { FaultKind::Other } else { FaultKind::NoSpace };
-        let segment = HeapSegment::try_new(len).filter(|_| len > 0);
+        let segment = HeapSegment::try_new(len, access).filter(|_| len > 0);
         let segment = segment.ok_or(FakeError { call: "create_segment", kind })?;
         // The system's own handle is none of a process, and holds no lock.
         let opened = segment.opened_by(self.this);
@@ -363,12 +360,13 @@ impl Platform for FakePlatform {
         &self,
         name: &Name,
         len: usize,
-        _access: Access,
+        access: Access,
         prepare: &mut dyn FnMut(&HeapSegment),
     ) -> Result<HeapSegment, FakeError> {
         let call = "create_prepared";
         drop(self.enter(call)?);
-        let segment = HeapSegment::try_new(len).ok_or(FakeError { call, kind: FaultKind::NoSpace })?;
+        let segment =
+            HeapSegment::try_new(len, access).ok_or(FakeError { call, kind: FaultKind::NoSpace })?;
         let opened = segment.opened_by(self.this);
         prepare(&opened);
         let mut world = lock(&self.world);
@@ -454,8 +452,8 @@ impl Platform for FakePlatform {
         }
     }
 
-    fn is_shared_widely(&self, _segment: &HeapSegment) -> bool {
-        false
+    fn is_shared_widely(&self, segment: &HeapSegment) -> bool {
+        lock(&segment.0.heap.state).others
     }
 
     fn remove_segment(&self, name: &Name) -> Result<(), FakeError> {

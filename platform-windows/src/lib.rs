@@ -214,6 +214,11 @@ impl Platform for Windows {
         segment.is_shared_widely()
     }
 
+    /// Nobody: the size of a section is fixed when it is made.
+    fn others_may_cut(&self, _segment: &WindowsSegment) -> bool {
+        false
+    }
+
     fn remove_segment(&self, name: &Name) -> Result<(), Error> {
         segment::remove(name);
         Ok(())

@@ -97,7 +97,9 @@ impl Error {
                 CallError::Thread { .. } => ErrorKind::System,
             },
             Self::LinkOpen(error) => match error {
-                hqq::OpenError::BadName { .. } | hqq::OpenError::Geometry { .. } => ErrorKind::Usage,
+                hqq::OpenError::BadName { .. }
+                | hqq::OpenError::Geometry { .. }
+                | hqq::OpenError::OthersMayWrite { .. } => ErrorKind::Usage,
                 hqq::OpenError::Attach { .. } => ErrorKind::Peer,
                 hqq::OpenError::Os { .. } => ErrorKind::System,
                 _ => ErrorKind::Disconnected,
@@ -154,7 +156,7 @@ fn create_kind(error: &CreateError) -> ErrorKind {
 
 fn connect_kind(error: &ConnectError) -> ErrorKind {
     match error {
-        ConnectError::BadName { .. } => ErrorKind::Usage,
+        ConnectError::BadName { .. } | ConnectError::OthersMayWrite { .. } => ErrorKind::Usage,
         ConnectError::BufferNotFound { .. }
         | ConnectError::NotReady { .. }
         | ConnectError::Unsettled { .. }

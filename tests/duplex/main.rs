@@ -7,6 +7,9 @@ mod cancel;
 mod clients;
 mod full;
 mod order;
+// Windows lets nobody cut a section short.
+#[cfg(target_os = "linux")]
+mod others;
 #[cfg(target_os = "linux")]
 mod removed;
 mod sharing;

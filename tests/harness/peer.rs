@@ -104,8 +104,9 @@ impl Ends {
             ["create", name, metadata, payload, options @ ..] => {
                 self.create(name, number(metadata)?, number(payload)?, options)
             }
-            ["connect", name] => self.connect(name, Duration::ZERO),
-            ["await", name] => self.connect(name, PATIENCE),
+            ["connect", name] => self.connect(name, false, Duration::ZERO),
+            ["connect", name, "trusting"] => self.connect(name, true, Duration::ZERO),
+            ["await", name] => self.connect(name, false, PATIENCE),
             ["metadata", text] => {
                 self.writer()?.set_metadata(text.as_bytes()).map_err(describe)?;
                 Ok(String::new())
@@ -190,9 +191,9 @@ impl Ends {
         Ok(String::new())
     }
 
-    fn connect(&mut self, name: &str, patience: Duration) -> Answer {
+    fn connect(&mut self, name: &str, trust: bool, patience: Duration) -> Answer {
         let builder = Writer::builder(name).timeout(PATIENCE).wait_for_reader(patience);
-        self.writer = Some(builder.connect().map_err(describe)?);
+        self.writer = Some(builder.trust_others(trust).connect().map_err(describe)?);
         Ok(String::new())
     }
 

@@ -10,6 +10,9 @@ mod awaited;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod instructions;
 mod many;
+// Windows lets nobody cut a section short.
+#[cfg(target_os = "linux")]
+mod others;
 // There is neither `fork` nor `execve` elsewhere.
 #[cfg(target_os = "linux")]
 mod processes;

@@ -9,7 +9,7 @@ use strait::zerobuffer::duplex::{Channel, Client, ConnectError};
 use strait::zerobuffer::{ConnectError as Buffer, CreateError};
 
 use super::calls::{Calls, Tally};
-use crate::args::{Creation, Metadata, Place};
+use crate::args::{Creation, Metadata, Place, Trust};
 use crate::exit::Failure;
 use crate::interrupt::{Interrupt, Patience, SLICE};
 use crate::latency::Percentiles;
@@ -64,6 +64,9 @@ pub(crate) struct CallArgs {
 
     #[command(flatten)]
     creation: Creation,
+
+    #[command(flatten)]
+    trust: Trust,
 
     /// Prints the report as JSON, on standard output, also when the run failed
     #[arg(long)]
@@ -124,7 +127,8 @@ fn call(
         expected
     });
     let interrupt = Interrupt::catch().map_err(Failure::connect)?;
-    let channel = super::channel(&args.channel, &args.creation).timeout(SLICE).share_payload(args.share);
+    let channel =
+        super::channel(&args.channel, &args.creation, args.trust).timeout(SLICE).share_payload(args.share);
     let client = connect(&channel, Duration::from_millis(args.wait_ms), &interrupt)?;
     if args.verbose {
         let shares = if client.shares_payload() { "shared" } else { "copied" };

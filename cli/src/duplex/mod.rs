@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Subcommand};
 use strait::zerobuffer::duplex::Channel;
 
-use crate::args::Creation;
+use crate::args::{Creation, Trust};
 use crate::exit::{self, Failure};
 
 mod call;
@@ -40,7 +40,7 @@ pub(crate) fn run(args: DuplexArgs) -> Result<(), Failure> {
 }
 
 /// The channel `name`, with the buffer that this end creates as asked for.
-fn channel(name: &str, creation: &Creation) -> Channel {
+fn channel(name: &str, creation: &Creation, trust: Trust) -> Channel {
     let mut channel =
         Channel::new(name).payload_capacity(creation.buffer_size).metadata_capacity(creation.metadata_size);
     if let Some(mode) = creation.mode {
@@ -49,7 +49,7 @@ fn channel(name: &str, creation: &Creation) -> Channel {
     if let Some(group) = creation.group {
         channel = channel.group(group);
     }
-    channel
+    channel.trust_others(trust.trust_others)
 }
 
 /// What a server does with a request.

@@ -11,7 +11,7 @@ use strait::zerobuffer::duplex::{Channel, ServeError, Server, ServerError, Serve
 
 use super::Handler;
 use super::command::ShellCommand;
-use crate::args::Creation;
+use crate::args::{Creation, Trust};
 use crate::escape::printable;
 use crate::exit::Failure;
 use crate::interrupt::{Interrupt, SLICE};
@@ -54,6 +54,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     creation: Creation,
+
+    #[command(flatten)]
+    trust: Trust,
 
     /// Prints the report as JSON, on standard output, with the requests that failed, which otherwise are said on
     /// standard error
@@ -112,7 +115,7 @@ fn start(
         ms => Duration::from_millis(ms),
     };
     let troubles = Arc::clone(troubles);
-    let mut channel = super::channel(&args.channel, &args.creation)
+    let mut channel = super::channel(&args.channel, &args.creation, args.trust)
         .timeout(timeout)
         .threads(args.threads.into())
         .share_payload(args.share)

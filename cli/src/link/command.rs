@@ -5,7 +5,7 @@ use core::time::Duration;
 use clap::{Args, ValueEnum};
 use strait::hqq::{LinkBuilder, Profile, Side};
 
-use crate::args;
+use crate::args::{self, Trust};
 use crate::report;
 
 /// What a link looks like.
@@ -150,6 +150,9 @@ pub(super) struct Entry {
 
     #[command(flatten)]
     pub(super) shape: Shape,
+
+    #[command(flatten)]
+    pub(super) trust: Trust,
 
     /// Side to take; any number of processes may share it [default: primary for who sends, secondary for who receives or
     /// sends back]

@@ -16,6 +16,7 @@ const STEP: Duration = Duration::from_millis(2);
 /// The options of the link, with the side that `default` is unless another is asked for.
 fn builder(entry: &Entry, default: Role) -> LinkBuilder {
     let builder = entry.shape.apply(Link::builder(&entry.name)).timeout(Duration::ZERO);
+    let builder = builder.trust_others(entry.trust.trust_others);
     match entry.role.unwrap_or(default) {
         Role::Auto => builder,
         Role::Primary => builder.primary(),
@@ -80,6 +81,10 @@ pub(super) fn failure(error: OpenError) -> Failure {
         OpenError::NotFound { name } => Failure::connect(format_args!(
             "link {name:?} not found: make it first (strait link create, or --create at the end that receives), or wait \
              longer for it with --wait-ms"
+        )),
+        OpenError::OthersMayWrite { name } => Failure::connect(format_args!(
+            "link {name:?} may be written by other users, its owner or those whom its mode lets in, and one that \
+                     cuts it short ends this process: make it as this user, with --mode 600, or trust them with --trust-others"
         )),
         _ => Failure::connect(error),
     }

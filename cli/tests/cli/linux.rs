@@ -110,7 +110,11 @@ fn a_mode_opens_the_buffer_to_others() {
         let (_, _rest) = reader.first_complaint();
         let found = std::fs::metadata(name.segment()).unwrap().permissions().mode();
         assert_eq!(found & 0o777, mode);
-        run(&["writer", &name, "-n", "1"]).expect_code(0);
+        if mode == 0o664 {
+            let refused = run(&["writer", &name, "-n", "1"]).expect_code(1);
+            assert!(refused.stderr.contains("--trust-others"), "{}", refused.stderr);
+        }
+        run(&["writer", &name, "-n", "1", "--trust-others"]).expect_code(0);
         reader.end().expect_code(0);
     }
 }

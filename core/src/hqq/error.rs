@@ -37,6 +37,9 @@ pub enum OpenError<E: core::error::Error + 'static> {
     /// The segment is not the link that was asked for.
     #[error(transparent)]
     Attach(#[from] AttachError),
+    /// Other users may cut the segment short while it is in use.
+    #[error("other users may write the segment, and one that cuts it short ends this process")]
+    OthersMayWrite,
     /// A side that has as many handles as there is room for.
     #[error("link has {limit} handles already, as many as there is room for")]
     TooManyHandles {

@@ -117,7 +117,8 @@ impl<P: Platform> Link<P> {
     ///
     /// # Errors
     /// [`OpenError::NotFound`]; [`OpenError::Attach`] if the segment is not the link that was expected, after a second
-    /// if somebody is still making it; [`OpenError::TooManyHandles`]; [`OpenError::Busy`].
+    /// if somebody is still making it; [`OpenError::OthersMayWrite`] unless they are [trusted](Expected::trusts_others);
+    /// [`OpenError::TooManyHandles`]; [`OpenError::Busy`].
     pub fn open(
         platform: P,
         name: &Name,
@@ -150,6 +151,10 @@ impl<P: Platform> Link<P> {
         role: Role,
     ) -> Result<Option<Self>, OpenError<P::Error>> {
         let segment = platform.open_segment(name).map_err(open_error)?;
+        // Before a byte of it is touched.
+        if !expected.trusts_others && platform.others_may_cut(&segment) {
+            return Err(OpenError::OthersMayWrite);
+        }
         let regions = Regions::attach(&segment, expected)?;
         let side = match role {
             Role::Primary => Side::Primary,

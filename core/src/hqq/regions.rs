@@ -102,6 +102,9 @@ pub struct Expected {
     pub slot_len: Option<u64>,
     /// The layout.
     pub profile: Option<Profile>,
+    /// Whether other users may write the segment: one that cuts it short while it is in use ends this process, by SIGBUS on
+    /// Linux.
+    pub trusts_others: bool,
 }
 
 /// Everything of a link that stands in memory.

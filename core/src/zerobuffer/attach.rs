@@ -7,6 +7,7 @@ use super::error::AttachError;
 use super::layout::{OIEB_SIZE, Oieb};
 use super::peer::Peer;
 use super::ring::{Buffer, RingMemory, State};
+use super::size;
 use super::verdict::{Locks, Sign, Verdict};
 use crate::name::Name;
 use crate::platform::{
@@ -16,12 +17,6 @@ use crate::sync::Ordering;
 
 /// How long a new reader may take from its lock to removing an old segment.
 const REPLACING: Duration = Duration::from_millis(50);
-
-/// Bytes backed and bytes needed, if the segment was cut short.
-pub(super) fn backed<S: Segment>(segment: &S) -> Result<(), (usize, usize)> {
-    let (found, needed) = (segment.backed_len(), segment.len());
-    if found < needed { Err((found, needed)) } else { Ok(()) }
-}
 
 pub(super) fn not_found<E: PlatformError>(error: E) -> AttachError<E> {
     match error.kind() {
@@ -38,7 +33,7 @@ pub(super) fn open_buffer<S: Segment, E>(segment: S) -> Result<Buffer<S>, Attach
         return Err(AttachError::NotReady { len });
     }
     let too_short = AttachError::TooShort { len };
-    if len < OIEB_SIZE as usize || backed(&segment).is_err() {
+    if len < OIEB_SIZE as usize || size::check(&segment).is_err() {
         return Err(too_short);
     }
     let geometry = {

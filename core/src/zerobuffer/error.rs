@@ -138,6 +138,9 @@ pub enum AttachError<E> {
         /// The dead writer's process, or [`ABORTED`].
         pid: Pid,
     },
+    /// Other users may cut the segment short while it is in use.
+    #[error("other users may write the segment, and one that cuts it short ends this process")]
+    OthersMayWrite,
     /// The reader has closed or died: the buffer is a leftover.
     #[error("the reader is gone (pid {pid})")]
     ReaderDead {

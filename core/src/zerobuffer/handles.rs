@@ -1,10 +1,10 @@
 //! Frames away from their endpoint: handles by which other threads read them and give them back.
 
-use super::attach::backed;
 use super::error::ReadError;
 use super::halves::announce_space;
 use super::lend;
 use super::ring::{Buffer, Claimed, return_space};
+use super::size;
 use crate::maker::Maker;
 use crate::platform::{Platform, Signal as _};
 
@@ -15,12 +15,14 @@ pub struct Returner<P: Platform> {
     space_free: P::Signal,
     platform: P,
     maker: Maker,
+    /// As of its reader.
+    is_wary: bool,
 }
 
 impl<P: Platform> Returner<P> {
-    pub(super) fn new(buffer: Buffer<P::Segment>, space_free: P::Signal, platform: P) -> Self {
+    pub(super) fn new(buffer: Buffer<P::Segment>, space_free: P::Signal, platform: P, is_wary: bool) -> Self {
         let maker = Maker::this(&platform);
-        Self { buffer, space_free, platform, maker }
+        Self { buffer, space_free, platform, maker, is_wary }
     }
 
     /// Whether this is the process that made it, and not one that was forked from it: a child gives nothing back.
@@ -37,7 +39,9 @@ impl<P: Platform> Returner<P> {
             return Ok(());
         }
         self.maker.check(&self.platform)?;
-        backed(self.buffer.segment()).map_err(|(found, needed)| ReadError::Truncated { found, needed })?;
+        if self.is_wary {
+            size::check(self.buffer.segment())?;
+        }
         return_space(&self.buffer, bytes).map_err(ReadError::Corrupt)?;
         announce_space(&self.space_free).map_err(ReadError::System)
     }

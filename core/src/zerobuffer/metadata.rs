@@ -4,6 +4,7 @@
 use super::error::{Corrupt, MetadataError};
 use super::layout::METADATA_PREFIX;
 use super::ring::{Buffer, RingMemory};
+use super::size;
 use crate::platform::Segment;
 use crate::sync::Ordering;
 
@@ -11,15 +12,9 @@ fn corrupt(field: &'static str, found: u64, limit: u64) -> MetadataError {
     MetadataError::Corrupt(Corrupt { field, found, limit })
 }
 
-/// Refuses to touch pages that are no longer there.
-fn check_backing<S: Segment>(buffer: &Buffer<S>) -> Result<(), MetadataError> {
-    let (found, needed) = (buffer.segment().backed_len(), buffer.segment().len());
-    if found < needed { Err(MetadataError::Truncated { found, needed }) } else { Ok(()) }
-}
-
 /// Writes `data`: prefix and bytes first, then the word that says that they are there.
 pub(super) fn write<S: Segment>(buffer: &Buffer<S>, data: &[u8]) -> Result<(), MetadataError> {
-    check_backing(buffer)?;
+    size::check(buffer.segment())?;
     let oieb = buffer.oieb();
     // Relaxed: only writers store it, and there is one.
     let written = oieb.metadata_written_bytes.load(Ordering::Relaxed);
@@ -49,7 +44,7 @@ pub(super) fn write<S: Segment>(buffer: &Buffer<S>, data: &[u8]) -> Result<(), M
 
 /// Length of the metadata, bytes; `None` while there are none.
 pub(super) fn len<S: Segment>(buffer: &Buffer<S>) -> Result<Option<usize>, MetadataError> {
-    check_backing(buffer)?;
+    size::check(buffer.segment())?;
     // Pairs with the Release store in `write`.
     let written = buffer.oieb().metadata_written_bytes.load(Ordering::Acquire);
     let size = buffer.geometry().metadata_size;

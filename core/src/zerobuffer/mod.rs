@@ -66,6 +66,7 @@ pub mod reader;
 pub mod release;
 pub mod ring;
 pub mod share;
+mod size;
 mod state;
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -3,7 +3,6 @@
 mod frame_wait;
 
 use self::frame_wait::FrameWait;
-use super::attach::backed;
 use super::ends::{ENDS_SIZE, Ends};
 use super::error::{CreateError, MetadataError, ReadError};
 use super::halves::{ReaderHalf, announce_space};
@@ -16,8 +15,8 @@ use super::peer::Peer;
 pub use super::ring::Claimed;
 use super::ring::{Buffer, Consumer, Counters, NoFrame, RingMemory};
 use super::share::{SHARE_TABLE_SIZE, Shares};
+use super::size::{self, SizeWatch};
 use super::wait::{Backoff, LONGEST_SLICE, Pace, Waited, wait};
-use super::writer::RECHECK_SIZE;
 use crate::maker::Maker;
 use crate::name::Name;
 use crate::platform::{Access, Identity, Pid, Platform, Segment, Signal, WaitPolicy};
@@ -44,8 +43,7 @@ pub struct ReaderEndpoint<P: Platform> {
     ended: bool,
     backoff: Backoff,
     pace: Pace,
-    /// Stamp of the last look at the segment's size.
-    size_checked: Option<u64>,
+    size: SizeWatch,
     /// Set for one attempt that follows a look at the size within a microsecond.
     just_checked: bool,
     /// Since when every attempt without waiting found nothing.
@@ -116,6 +114,7 @@ impl<P: Platform> ReaderEndpoint<P> {
             Owned::create(platform.clone(), name, len, access, &mut prepare)?;
         let buffer = Buffer::new(segment.clone(), geometry)
             .map_err(|error| CreateError::PayloadTooSmall { capacity: error.len as u64 })?;
+        let size = SizeWatch::new(&platform, &segment);
         let ends = Ends::open(segment, geometry).ok_or_else(too_large)?;
         let backoff = Backoff::new(platform.wait_policy());
         Ok(Self {
@@ -129,7 +128,7 @@ impl<P: Platform> ReaderEndpoint<P> {
             ended: false,
             backoff,
             pace: Pace::default(),
-            size_checked: None,
+            size,
             just_checked: false,
             quiet_since: None,
             waits: 0,
@@ -183,6 +182,7 @@ impl<P: Platform> ReaderEndpoint<P> {
             return Ok(claimed);
         }
         self.return_pending()?;
+        self.check_size()?;
         self.half.settle_if_behind();
         // A frame that stays unannounced is recovered once the writer has had a slice of time to announce it.
         let now = self.platform.now();
@@ -197,7 +197,7 @@ impl<P: Platform> ReaderEndpoint<P> {
     fn attempt_claim<H: Fn() -> u64>(&mut self, held: &H) -> Result<Option<Claimed>, ReadError<P::Error>> {
         self.maker.check(&self.platform)?;
         if !core::mem::take(&mut self.just_checked) {
-            self.check_size()?;
+            self.check_at_frame()?;
         }
         let claimed = self.half.try_claim(held).map_err(no_frame)?;
         if claimed.is_some() {
@@ -345,7 +345,7 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// As [`release`](Self::release).
     pub fn return_released(&mut self) -> Result<(), ReadError<P::Error>> {
         self.maker.check(&self.platform)?;
-        self.check_size()?;
+        self.check_at_frame()?;
         self.half.consumer.publish_count();
         self.return_pending()
     }
@@ -353,7 +353,7 @@ impl<P: Platform> ReaderEndpoint<P> {
     fn return_pending(&mut self) -> Result<(), ReadError<P::Error>> {
         if self.half.consumer.has_pending() {
             self.maker.check(&self.platform)?;
-            self.check_size()?;
+            self.check_at_frame()?;
             self.half.return_pending()?;
         }
         Ok(())
@@ -362,7 +362,12 @@ impl<P: Platform> ReaderEndpoint<P> {
     /// A handle by which frames are read and returned on other threads. While frames are held, it returns the space of
     /// all, one call at a time, after a [`return_released`](Self::return_released).
     pub fn returner(&self) -> Returner<P> {
-        Returner::new(self.buffer().clone(), self.half.space_free.clone(), self.platform.clone())
+        Returner::new(
+            self.buffer().clone(),
+            self.half.space_free.clone(),
+            self.platform.clone(),
+            self.size.is_wary(),
+        )
     }
 
     /// The words by which this end and its writer share requests, if there are any.
@@ -456,14 +461,12 @@ impl<P: Platform> ReaderEndpoint<P> {
     }
 
     #[inline]
+    fn check_at_frame(&mut self) -> Result<(), ReadError<P::Error>> {
+        Ok(self.size.at_frame(&self.platform, self.half.consumer.memory.segment())?)
+    }
+
     fn check_size(&mut self) -> Result<(), ReadError<P::Error>> {
-        let stamp = self.platform.stamp();
-        if self.size_checked.is_some_and(|last| stamp.wrapping_sub(last) < RECHECK_SIZE) {
-            return Ok(());
-        }
-        backed(self.buffer().segment()).map_err(|(found, needed)| ReadError::Truncated { found, needed })?;
-        self.size_checked = Some(stamp);
-        Ok(())
+        Ok(self.size.look(&self.platform, self.half.consumer.memory.segment())?)
     }
 }
 
@@ -473,7 +476,7 @@ impl<P: Platform> Drop for ReaderEndpoint<P> {
         if !self.maker.is_here(&self.platform) {
             return;
         }
-        if backed(self.buffer().segment()).is_ok() {
+        if size::check(self.buffer().segment()).is_ok() {
             self.half.consumer.publish_count();
             // Release: a writer that sees it finds nothing of ours half done.
             self.buffer().oieb().reader_pid.store(0, Ordering::Release);

@@ -1,8 +1,11 @@
 //! The writing end: connecting, waiting for space, announcing frames, and noticing that the reader is gone.
 
+mod space_wait;
+
 use core::time::Duration;
 
-use super::attach::{backed, claim_writer, live_reader, not_found, open_buffer, release_writer};
+use self::space_wait::SpaceWait;
+use super::attach::{claim_writer, live_reader, not_found, open_buffer, release_writer};
 use super::ends::Ends;
 use super::error::{AttachError, CreateError, MetadataError, WriteError};
 use super::halves::WriterHalf;
@@ -14,7 +17,8 @@ use super::ownership::bury;
 use super::peer::Peer;
 use super::ring::{Buffer, Counters, NoRoom, Producer, RingMemory, Room};
 use super::share::Shares;
-use super::wait::{Backoff, Idle, Pace, Waited, Waiting, wait};
+use super::size::{self, SizeWatch};
+use super::wait::{Backoff, Pace, Waited, wait};
 use crate::maker::Maker;
 use crate::name::Name;
 use crate::platform::{
@@ -23,9 +27,6 @@ use crate::platform::{
 use crate::sync::Ordering;
 use crate::time::{Deadline, Instant};
 
-/// The size of the segment is looked at again when the last look is more stamps old than this, some 2 µs: about as long
-/// as the caller needs to touch the bytes, so that looking more often would not make it safer.
-pub(super) const RECHECK_SIZE: u64 = 4000;
 /// How often a writer that never has to wait looks whether its reader lives.
 const RECHECK_READER: Duration = Duration::from_millis(100);
 
@@ -71,8 +72,9 @@ pub struct WriterEndpoint<P: Platform> {
     ends: Option<Ends<P::Segment>>,
     backoff: Backoff,
     pace: Pace,
-    /// Stamp of the last look at the segment's size.
-    size_checked: Option<u64>,
+    size: SizeWatch,
+    /// Stamp of the last look at the clock.
+    clock_checked: u64,
     reader_checked: Instant,
     waits: u64,
     sleeps: u64,
@@ -89,9 +91,28 @@ impl<P: Platform> WriterEndpoint<P> {
     /// - [`AttachError::ReaderDead`]: a leftover;
     /// - [`AttachError::ReaderUnknown`]: nothing tells whether it is one;
     /// - [`AttachError::WriterAlreadyConnected`];
+    /// - [`AttachError::OthersMayWrite`]: see [`attach_trusting`](Self::attach_trusting);
     /// - the others: not a ZeroBuffer v1, or the system refused.
     pub fn attach(platform: P, name: &Name) -> Result<Self, AttachError<P::Error>> {
+        Self::attach_with(platform, name, false)
+    }
+
+    /// [`attach`](Self::attach), also where other users may write the segment. One of them can cut it short between a look
+    /// at its size and a touch of its bytes, which ends this process: SIGBUS on Linux.
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach), except [`AttachError::OthersMayWrite`].
+    pub fn attach_trusting(platform: P, name: &Name) -> Result<Self, AttachError<P::Error>> {
+        Self::attach_with(platform, name, true)
+    }
+
+    fn attach_with(platform: P, name: &Name, trusts: bool) -> Result<Self, AttachError<P::Error>> {
         let segment = platform.open_segment(name).map_err(not_found)?;
+        let size = SizeWatch::new(&platform, &segment);
+        // Before a byte of it is touched.
+        if size.is_wary() && !trusts {
+            return Err(AttachError::OthersMayWrite);
+        }
         let buffer = open_buffer(segment)?;
         // Before the pid is published: a buffer without semaphores is one still being created, or a leftover.
         let signal = |prefix| {
@@ -129,7 +150,8 @@ impl<P: Platform> WriterEndpoint<P> {
             ends,
             backoff,
             pace: Pace::default(),
-            size_checked: None,
+            size,
+            clock_checked: 0,
             reader_checked,
             waits: 0,
             sleeps: 0,
@@ -210,8 +232,13 @@ impl<P: Platform> WriterEndpoint<P> {
     /// `None` while the ring is full.
     fn attempt_reserve(&mut self, len: u64) -> Result<Option<Reserved>, WriteError<P::Error>> {
         self.maker.check(&self.platform)?;
-        if self.check_size()? && self.platform.now().saturating_since(self.reader_checked) >= RECHECK_READER {
-            self.check_reader()?;
+        self.check_at_frame()?;
+        let stamp = self.platform.stamp();
+        if stamp.wrapping_sub(self.clock_checked) >= size::RECHECK {
+            self.clock_checked = stamp;
+            if self.platform.now().saturating_since(self.reader_checked) >= RECHECK_READER {
+                self.check_reader()?;
+            }
         }
         self.check_pids()?;
         match self.half.try_reserve(len) {
@@ -239,11 +266,12 @@ impl<P: Platform> WriterEndpoint<P> {
     #[expect(clippy::needless_pass_by_value, reason = "a reservation is used up")]
     pub fn commit(&mut self, reserved: Reserved) -> Result<u64, WriteError<P::Error>> {
         self.maker.check(&self.platform)?;
-        self.check_size()?;
+        self.check_at_frame()?;
         self.publish(&reserved)
     }
 
-    /// Copies `data` into the frame and commits it. Looks at the segment's size again only if the copy was a long one.
+    /// Copies `data` into the frame and commits it. Where others may cut the segment short, its size is looked at again only
+    /// if the copy was a long one.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
@@ -254,7 +282,7 @@ impl<P: Platform> WriterEndpoint<P> {
         self.maker.check(&self.platform)?;
         self.half.producer.fill(&reserved.room, data).map_err(WriteError::Corrupt)?;
         if data.len() > SHORT {
-            self.check_size()?;
+            self.check_at_frame()?;
         }
         self.publish(&reserved)
     }
@@ -263,7 +291,7 @@ impl<P: Platform> WriterEndpoint<P> {
         let sequence = self.half.commit(&reserved.room)?;
         // After the post rather than before the next frame: while the reader works, looking costs no latency. What is
         // found is told by the next call.
-        let _ = self.check_size();
+        let _ = self.check_at_frame();
         Ok(sequence)
     }
 
@@ -320,7 +348,7 @@ impl<P: Platform> WriterEndpoint<P> {
     /// # Errors
     /// [`WriteError::Truncated`] if the segment was cut short.
     pub fn free_bytes(&self) -> Result<u64, WriteError<P::Error>> {
-        backed(self.buffer().segment()).map_err(|(found, needed)| WriteError::Truncated { found, needed })?;
+        size::check(self.buffer().segment())?;
         Ok(self.half.producer.free_now())
     }
 
@@ -376,16 +404,13 @@ impl<P: Platform> WriterEndpoint<P> {
         &self.half.producer.memory
     }
 
-    /// Whether it was time to look again.
     #[inline]
-    fn check_size(&mut self) -> Result<bool, WriteError<P::Error>> {
-        let stamp = self.platform.stamp();
-        if self.size_checked.is_some_and(|last| stamp.wrapping_sub(last) < RECHECK_SIZE) {
-            return Ok(false);
-        }
-        backed(self.buffer().segment()).map_err(|(found, needed)| WriteError::Truncated { found, needed })?;
-        self.size_checked = Some(stamp);
-        Ok(true)
+    fn check_at_frame(&mut self) -> Result<(), WriteError<P::Error>> {
+        Ok(self.size.at_frame(&self.platform, self.half.producer.memory.segment())?)
+    }
+
+    fn check_size(&mut self) -> Result<(), WriteError<P::Error>> {
+        Ok(self.size.look(&self.platform, self.half.producer.memory.segment())?)
     }
 
     /// Both pids, one cache line: the reader is there, and the buffer is still ours.
@@ -425,7 +450,7 @@ impl<P: Platform> WriterEndpoint<P> {
 impl<P: Platform> Drop for WriterEndpoint<P> {
     fn drop(&mut self) {
         // A child's copy says nothing.
-        if !self.maker.is_here(&self.platform) || backed(self.buffer().segment()).is_err() {
+        if !self.maker.is_here(&self.platform) || size::check(self.buffer().segment()).is_err() {
             return;
         }
         if self.ends.is_some() && self.half.producer.counters.frames == 0 {
@@ -435,58 +460,5 @@ impl<P: Platform> Drop for WriterEndpoint<P> {
         }
         let mark = if self.aborts { ABORTED } else { Pid(0) };
         release_writer(self.buffer().oieb(), self.ends.as_ref(), self.this, mark);
-    }
-}
-
-/// Waiting for space.
-struct SpaceWait<'w, P: Platform> {
-    endpoint: &'w mut WriterEndpoint<P>,
-    len: u64,
-    needed: u64,
-    free: u64,
-}
-
-impl<P: Platform> Waiting<Reserved, WriteError<P::Error>> for SpaceWait<'_, P> {
-    type Signal = P::Signal;
-
-    fn attempt(&mut self) -> Result<Option<Reserved>, WriteError<P::Error>> {
-        // Old permits first: what is posted after this attempt is then seen by `is_ready`.
-        self.endpoint.half.forget_permits();
-        self.endpoint.check_size()?;
-        self.endpoint.check_pids()?;
-        match self.endpoint.half.try_reserve(self.len) {
-            Ok(room) => Ok(Some(Reserved { room })),
-            Err(NoRoom::Full { needed, free }) => {
-                (self.needed, self.free) = (needed, free);
-                Ok(None)
-            }
-            Err(no_room) => Err(self.endpoint.no_room(self.len, no_room)),
-        }
-    }
-
-    /// Polls the semaphore and not the ring: its file is its own, and cutting the segment short cannot hurt us here.
-    fn is_ready(&self) -> bool {
-        self.endpoint.half.space_free.permits() > 0
-    }
-
-    fn idle(&mut self) -> Result<Idle<Reserved>, WriteError<P::Error>> {
-        self.endpoint.check_reader()?;
-        Ok(Idle::Wait)
-    }
-
-    fn signal(&self) -> &P::Signal {
-        &self.endpoint.half.space_free
-    }
-
-    fn backoff(&mut self) -> &mut Backoff {
-        &mut self.endpoint.backoff
-    }
-
-    fn on_sleep(&mut self) {
-        self.endpoint.sleeps = self.endpoint.sleeps.wrapping_add(1);
-    }
-
-    fn system(error: P::Error) -> WriteError<P::Error> {
-        WriteError::System(error)
     }
 }

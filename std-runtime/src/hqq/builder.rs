@@ -30,6 +30,7 @@ pub struct LinkBuilder {
     keep: bool,
     timeout: Duration,
     copy_slots: bool,
+    trust_others: bool,
     wait_policy: Option<WaitPolicy>,
 }
 
@@ -46,6 +47,7 @@ impl LinkBuilder {
             keep: false,
             timeout: Duration::MAX,
             copy_slots: false,
+            trust_others: false,
             wait_policy: None,
         }
     }
@@ -85,7 +87,8 @@ impl LinkBuilder {
     }
 
     /// Permission bits when the link is made, whatever the umask; 0600 by default. With bits that let others write,
-    /// messages are copied before they are handed out. On Windows 0600 and 0666 only.
+    /// messages are copied before they are handed out, and those others are [trusted](Self::trust_others) with not cutting
+    /// the link short. On Windows 0600 and 0666 only.
     pub fn mode(mut self, mode: u32) -> Self {
         self.access.mode = mode & 0o777;
         self
@@ -120,6 +123,14 @@ impl LinkBuilder {
     /// a slot alone while it is read.
     pub fn copy_slots(mut self, copy: bool) -> Self {
         self.copy_slots = copy;
+        self
+    }
+
+    /// Opens the link also where other users may write it. One of them can cut its file short while it is in use, which ends
+    /// this process with SIGBUS: no check can prevent it. Without this such a link is refused, unless
+    /// [`mode`](Self::mode) lets others in. Windows has no such links.
+    pub fn trust_others(mut self, trust: bool) -> Self {
+        self.trust_others = trust;
         self
     }
 
@@ -187,7 +198,9 @@ impl LinkBuilder {
     }
 
     pub(super) fn expected(&self) -> Expected {
-        Expected { slots: self.slots, slot_len: self.slot_len, profile: self.profile }
+        // Who lets others in trusts them.
+        let trusts_others = self.trust_others || self.access.mode & 0o022 != 0;
+        Expected { slots: self.slots, slot_len: self.slot_len, profile: self.profile, trusts_others }
     }
 
     fn finish(self, mut link: CoreLink<Os>) -> Link {

@@ -68,6 +68,15 @@ pub enum OpenError {
         /// What differs.
         source: AttachError,
     },
+    /// Other users may cut the link's file short while it is in use.
+    #[error(
+        "link {name:?} may be written by other users, its owner or those whom its mode lets in, and one that cuts it \
+         short ends this process: make it as this user, with mode 0600, or trust them (`trust_others`)"
+    )]
+    OthersMayWrite {
+        /// The link.
+        name: Arc<str>,
+    },
     /// As many handles as there is room for, over all processes.
     #[error("link {name:?} has {limit} handles already, as many as there is room for: drop some")]
     TooManyHandles {
@@ -135,6 +144,7 @@ impl OpenError {
                 Self::Differs { name, source, standing }
             }
             core_hqq::OpenError::Attach(source) => Self::Attach { name, source },
+            core_hqq::OpenError::OthersMayWrite => Self::OthersMayWrite { name },
             core_hqq::OpenError::TooManyHandles { limit } => Self::TooManyHandles { name, limit },
             core_hqq::OpenError::Os(source) => Self::Os { name, source: Box::new(source) },
             // `Busy`, and what a later version of core may add.

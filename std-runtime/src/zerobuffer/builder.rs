@@ -50,7 +50,9 @@ impl ReaderBuilder {
     }
 
     /// Permission bits of everything created, whatever the umask; 0600 by default. With bits that let others write,
-    /// frames are copied before they are handed out.
+    /// frames are copied before they are handed out, and those others are trusted with one thing: not to cut the segment
+    /// short while it is in use, which ends this process with SIGBUS. Strait looks at its size before each frame then, at most
+    /// 2 µs old; no look can prevent it.
     ///
     /// Windows has two of them: 0600, in this session's namespace, and 0666, in the machine's, which takes the right to
     /// create global objects. [`create`](Self::create) refuses others there.

@@ -140,6 +140,15 @@ pub enum ConnectError {
         /// What is missing.
         reason: String,
     },
+    /// Other users may cut its file short while it is in use.
+    #[error(
+        "buffer {name:?} may be written by other users, its owner or those whom its mode lets in, and one that cuts it \
+         short ends this process: let a reader of this user create it with mode 0600, or trust them (`trust_others`)"
+    )]
+    OthersMayWrite {
+        /// The buffer.
+        name: Name,
+    },
     /// Not a ZeroBuffer v1: wrong size, version, geometry, or positions out of range.
     #[error("{name:?} is not a usable ZeroBuffer v1: {reason}")]
     NotAZeroBuffer {
@@ -410,6 +419,7 @@ impl ConnectError {
             core_zb::AttachError::ReaderUnknown { pid, doubt } => {
                 Self::ReaderUnknown { name, pid: pid.0, reason: doubt.to_string() }
             }
+            core_zb::AttachError::OthersMayWrite => Self::OthersMayWrite { name },
             core_zb::AttachError::System(source) => Self::Os { name, source: Box::new(source) },
             other => Self::NotAZeroBuffer { name, reason: other.to_string() },
         }

@@ -77,6 +77,7 @@ pub struct WriterBuilder {
     wait_for_reader: Duration,
     wait_policy: Option<WaitPolicy>,
     abort_on_drop: bool,
+    trust_others: bool,
 }
 
 impl WriterBuilder {
@@ -105,10 +106,24 @@ impl WriterBuilder {
         self
     }
 
+    /// Connects also to a buffer that other users may write. One of them can cut its file short while it is in use, which
+    /// ends this process with SIGBUS: no check can prevent it, though Strait then looks at the size before each frame, at most
+    /// 2 µs old. Without this such a buffer is refused. Windows has none.
+    pub fn trust_others(mut self, trust: bool) -> Self {
+        self.trust_others = trust;
+        self
+    }
+
+    /// The buffer's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Connects.
     ///
     /// # Errors
-    /// [`ConnectError`]: no such buffer, a dead reader, another writer, not a ZeroBuffer v1, or no rights.
+    /// [`ConnectError`]: no such buffer, a dead reader, another writer, other users who may write it, not a ZeroBuffer v1, or
+    /// no rights.
     pub fn connect(self) -> Result<Writer, ConnectError> {
         let name = Name::new(&self.name)
             .map_err(|source| ConnectError::BadName { name: Arc::clone(&self.name), source })?;
@@ -116,7 +131,12 @@ impl WriterBuilder {
         // A buffer seen half made is ready in a moment, unless its reader died.
         let starting = deadline(self.wait_for_reader.max(STARTING));
         let mut endpoint = loop {
-            let error = match WriterEndpoint::attach(Os, &name) {
+            let attached = if self.trust_others {
+                WriterEndpoint::attach_trusting(Os, &name)
+            } else {
+                WriterEndpoint::attach(Os, &name)
+            };
+            let error = match attached {
                 Ok(endpoint) => break endpoint,
                 Err(error) => error,
             };
@@ -167,6 +187,7 @@ impl Writer {
             wait_for_reader: Duration::ZERO,
             wait_policy: None,
             abort_on_drop: false,
+            trust_others: false,
         }
     }
 

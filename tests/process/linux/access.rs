@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
+use strait::zerobuffer::{ConnectError, Writer};
 use strait_tests::{Peer, TestName, objects, pattern};
 
 use crate::{PEER, peer, reader, reader_of, receive, send, writer};
@@ -126,7 +127,7 @@ fn a_buffer_open_to_all_takes_a_foreign_writer_and_gives_copies() {
         Some(foreign) => foreign,
         None => peer(),
     };
-    foreign.ok(&format!("connect {name}"));
+    foreign.ok(&format!("connect {name} trusting"));
     foreign.ok("send 100");
     foreign.ok("send 100");
     let segment = objects::segment(&name);
@@ -167,7 +168,10 @@ fn another_user_may_create_buffers_of_its_own() {
     drop(reader(&name));
     let Some(mut foreign) = foreign_peer(&program) else { return };
     foreign.ok(&format!("create {name} 64 1024"));
-    let mut writer = writer(&name);
+    // Even root is refused: its owner could end us by cutting it short.
+    let refused = Writer::connect(&name).expect_err("its owner is not trusted");
+    assert!(matches!(refused, ConnectError::OthersMayWrite { .. }), "{refused}");
+    let mut writer = Writer::builder(&name).trust_others(true).connect().expect("a reader is there");
     send(&mut writer, 10);
     assert_eq!(foreign.ok("recv"), "1 10");
     assert!(foreign.exit().success());

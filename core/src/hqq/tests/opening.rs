@@ -159,7 +159,12 @@ fn other_numbers_than_expected_are_told() {
         };
         let other = Expected { profile: Some(wanted), ..Expected::default() };
         assert_eq!(reopen(&system, other), AttachError::OtherProfile { found: profile, wanted });
-        let all = Expected { slots: Some(SLOTS), slot_len: Some(SLOT_LEN), profile: Some(profile) };
+        let all = Expected {
+            slots: Some(SLOTS),
+            slot_len: Some(SLOT_LEN),
+            profile: Some(profile),
+            ..Expected::default()
+        };
         assert!(Link::open(system.process(2), &name(), all, Role::Secondary).is_ok());
     }
 }
@@ -244,6 +249,17 @@ fn the_rings_words_are_checked() {
             assert_eq!(reopen(&system, Expected::default()), AttachError::Ring { lane, error });
         }
     }
+}
+
+#[test]
+fn a_link_that_others_may_cut_short_is_opened_only_by_who_trusts_them() {
+    let system = FakePlatform::new();
+    let open_to_all = Access { mode: 0o602, group: None };
+    let creation = Creation { access: open_to_all, ..creation(Profile::Superblock) };
+    let _link = Link::create(system.clone(), &name(), creation).unwrap();
+    let open = |expected| Link::open(system.process(2), &name(), expected, Role::Auto);
+    assert!(matches!(open(Expected::default()), Err(OpenError::OthersMayWrite)));
+    drop(open(Expected { trusts_others: true, ..Expected::default() }).unwrap());
 }
 
 #[test]

@@ -31,6 +31,7 @@ impl<P: Platform, H: Fn() -> u64> Waiting<Claimed, ReadError<P::Error>> for Fram
     }
 
     fn idle(&mut self) -> Result<Idle<Claimed>, ReadError<P::Error>> {
+        self.endpoint.check_size()?;
         self.endpoint.half.settle();
         let recover = core::mem::replace(&mut self.looked, true);
         Ok(match self.endpoint.look(&self.held, recover)? {

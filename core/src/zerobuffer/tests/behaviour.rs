@@ -1,7 +1,9 @@
 //! One sentence each.
 
+use core::time::Duration;
+
 use super::*;
-use crate::platform::{Platform, Signal as _};
+use crate::platform::{Clock as _, Platform, Signal as _};
 use crate::time::Instant;
 use crate::zerobuffer::ends::ENDS_SIZE;
 
@@ -299,11 +301,39 @@ fn the_next_writer_takes_over_from_a_killed_one_with_its_frames_unread() {
 #[test]
 fn a_segment_cut_short_is_an_error_on_both_sides() {
     let (scene, mut reader, mut writer) = Scene::connected(64);
+    let written = write(&mut writer, &pattern(1, 48)).unwrap();
+    assert_eq!(written, 1, "the ring is full");
+    assert_eq!(read(&mut reader).map(|(sequence, _)| sequence), Ok(1));
     scene.segment().truncate(200);
-    let needed = PAYLOAD + 64 + ENDS_SIZE;
-    assert_eq!(reader.try_claim(|| 0).map(drop), Err(ReadError::Truncated { found: 200, needed }));
-    assert_eq!(writer.try_reserve(1).map(drop), Err(WriteError::Truncated { found: 200, needed }));
+    let (found, needed) = (200, PAYLOAD + 64 + ENDS_SIZE);
+    // Found out in waits, and by whoever finds nothing to do.
+    assert_eq!(reader.try_claim(|| 0).map(drop), Err(ReadError::Truncated { found, needed }));
+    assert_eq!(reader.claim(Deadline::Never, || 0).map(drop), Err(ReadError::Truncated { found, needed }));
+    assert_eq!(writer.free_bytes(), Err(WriteError::Truncated { found, needed }));
     assert_eq!(scene.attach(3).map(drop), Err(AttachError::TooShort { len: needed }));
+}
+
+#[test]
+fn where_others_may_cut_a_segment_short_each_frame_looks_at_its_size() {
+    let (scene, reader) = Scene::new(64);
+    drop(reader);
+    let mut reader = scene.create_for(READER, Access { mode: 0o620, group: None }).unwrap();
+    assert_eq!(scene.attach(WRITER).map(drop), Err(AttachError::OthersMayWrite));
+    let process = scene.platform.process(WRITER);
+    let mut writer = WriterEndpoint::attach_trusting(process, &scene.name).unwrap();
+    let reserved = writer.try_reserve(8).unwrap();
+    write(&mut writer, &pattern(1, 8)).unwrap();
+    scene.segment().truncate(200);
+    let (found, needed) = (200, PAYLOAD + 64 + ENDS_SIZE);
+    assert_eq!(reader.try_claim(|| 0).map(drop), Err(ReadError::Truncated { found, needed }));
+    // The writer's last look may be some 2 µs old.
+    let stale = scene.platform.now().saturating_add(Duration::from_micros(10));
+    while scene.platform.now() < stale {
+        scene.platform.yield_now();
+    }
+    assert_eq!(writer.commit(reserved), Err(WriteError::Truncated { found, needed }));
+    assert_eq!(writer.try_reserve(1).map(drop), Err(WriteError::Truncated { found, needed }));
+    assert_eq!(reader.returner().return_space(24), Err(ReadError::Truncated { found, needed }));
 }
 
 #[test]

@@ -55,8 +55,12 @@ impl Scene {
     }
 
     fn create(&self, pid: u64) -> Result<Reader, CreateError<FakeError>> {
+        self.create_for(pid, Access::default())
+    }
+
+    fn create_for(&self, pid: u64, access: Access) -> Result<Reader, CreateError<FakeError>> {
         let config = Config { metadata_capacity: 64, payload_capacity: self.payload_size };
-        ReaderEndpoint::create(self.platform.process(pid), &self.name, config, Access::default())
+        ReaderEndpoint::create(self.platform.process(pid), &self.name, config, access)
     }
 
     fn attach(&self, pid: u64) -> Result<Writer, AttachError<FakeError>> {

@@ -43,6 +43,7 @@ pub struct Channel {
     payload_capacity: u64,
     mode: u32,
     group: Option<u32>,
+    trust_others: bool,
     pub(super) timeout: Duration,
     pub(super) patience: Duration,
     pub(super) share_payload: bool,
@@ -72,6 +73,7 @@ impl Channel {
             payload_capacity: 256 << 20,
             mode: 0o600,
             group: None,
+            trust_others: false,
             timeout: DEFAULT_TIMEOUT,
             patience: Duration::ZERO,
             share_payload: false,
@@ -105,6 +107,14 @@ impl Channel {
     /// it in.
     pub fn group(mut self, group: u32) -> Self {
         self.group = Some(group);
+        self
+    }
+
+    /// Connects to the other end's buffer also where other users may write it, as
+    /// [`WriterBuilder::trust_others`](crate::zerobuffer::WriterBuilder::trust_others); so does a [`mode`](Self::mode) that lets others write what this end creates.
+    /// A server does not answer a client whose buffer it refuses: [`on_error`](Self::on_error) is told.
+    pub fn trust_others(mut self, trust: bool) -> Self {
+        self.trust_others = trust;
         self
     }
 
@@ -223,6 +233,11 @@ impl Channel {
     pub(super) fn check_name(&self) -> Result<(), NameError> {
         Name::new(&self.name)?;
         Name::new(&format!("{}{RESPONSE_SUFFIX}", self.name)).map(drop)
+    }
+
+    /// Whether others who may write the other end's buffer are trusted.
+    pub(super) fn trusts_others(&self) -> bool {
+        self.trust_others || self.mode & 0o022 != 0
     }
 
     pub(super) fn reader_of(&self, buffer: &str) -> ReaderBuilder {

@@ -96,7 +96,8 @@ impl Client {
         channel.check_name().map_err(bad_name).map_err(ConnectError::Requests)?;
         let requests = Writer::builder(&format!("{name}{REQUEST_SUFFIX}"))
             .timeout(channel.timeout)
-            .wait_for_reader(channel.patience);
+            .wait_for_reader(channel.patience)
+            .trust_others(channel.trusts_others());
         let mut writer = requests.connect().map_err(|error| ConnectError::requests(name, error))?;
         // Both ends of a channel count from 1.
         writer.endpoint.restart_sequence();

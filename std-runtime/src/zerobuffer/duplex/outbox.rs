@@ -14,7 +14,8 @@ use strait_core::zerobuffer::{Reserved, Shares};
 use super::server::{ErrorCallback, ServerError, ServerStatistics};
 use crate::os::Os;
 use crate::zerobuffer::{
-    BufferInfo, ConnectError, OwnedFrame, SendError, State as BufferState, Writer, bury, deadline, inspect,
+    BufferInfo, ConnectError, OwnedFrame, SendError, State as BufferState, Writer, WriterBuilder, bury,
+    deadline, inspect,
 };
 
 /// Between two looks at whether the server shall stop.
@@ -34,8 +35,8 @@ pub(super) enum Answer {
 }
 
 pub(super) struct Outbox {
-    /// The buffer of responses.
-    buffer: String,
+    /// The buffer of responses, and how it is connected to.
+    responses: WriterBuilder,
     /// How long a client may take to create it.
     patience: Duration,
     stop: Arc<AtomicBool>,
@@ -52,7 +53,7 @@ pub(super) struct Outbox {
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox").field("buffer", &self.buffer).finish_non_exhaustive()
+        f.debug_struct("Outbox").field("buffer", &self.responses.name()).finish_non_exhaustive()
     }
 }
 
@@ -118,7 +119,7 @@ impl Turn<'_> {
 
 impl Outbox {
     pub(super) fn new(
-        buffer: String,
+        responses: WriterBuilder,
         patience: Duration,
         stop: Arc<AtomicBool>,
         shares: Option<Shares<<Os as Platform>::Segment>>,
@@ -140,7 +141,8 @@ impl Outbox {
             errors: Vec::new(),
         };
         let (state, counts) = (Mutex::new(state), Mutex::default());
-        Self { buffer, patience, stop, shares, lends, on_error, state, counts, moved: Condvar::new() }
+        let moved = Condvar::new();
+        Self { responses, patience, stop, shares, lends, on_error, state, counts, moved }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -148,7 +150,7 @@ impl Outbox {
     }
 
     pub(super) fn tell(&self, error: &ServerError) {
-        tracing::warn!(%error, buffer = self.buffer, "duplex server");
+        tracing::warn!(%error, buffer = self.responses.name(), "duplex server");
         if let Some(callback) = &self.on_error {
             // A panic was printed, and is no reason to end the server.
             let _ = catch_unwind(AssertUnwindSafe(|| callback(error)));
@@ -188,7 +190,7 @@ impl Outbox {
         }
         if state.writer.is_none() {
             // An error is met again, and told, with the first response.
-            state.writer = Writer::connect(&self.buffer).ok();
+            state.writer = self.responses.clone().connect().ok();
         }
     }
 
@@ -261,9 +263,9 @@ impl Outbox {
         // One that closes has taken its number out, and removes its buffer itself.
         let died =
             |buffer: BufferInfo| buffer.state == BufferState::Dead && buffer.words.reader_pid != Pid(0);
-        if inspect(&self.buffer, 0).is_ok_and(died) {
+        if inspect(self.responses.name(), 0).is_ok_and(died) {
             // Who fails has met the next client.
-            bury(&self.buffer);
+            bury(self.responses.name());
         }
     }
 
@@ -366,11 +368,11 @@ impl Outbox {
     fn writer<'s>(&self, state: &'s mut State) -> Result<&'s mut Writer, ServerError> {
         if state.writer.is_none() {
             if state.unreachable {
-                return Err(ServerError::NoClient { buffer: self.buffer.clone() });
+                return Err(ServerError::NoClient { buffer: self.responses.name().to_owned() });
             }
             let until = deadline(self.patience);
             let writer = loop {
-                match Writer::connect(&self.buffer) {
+                match self.responses.clone().connect() {
                     Ok(writer) => break writer,
                     // Of a client that is there, or just comes; what is dead is an earlier one's.
                     Err(error)
@@ -391,7 +393,7 @@ impl Outbox {
         }
         match &mut state.writer {
             Some(writer) => Ok(writer),
-            None => Err(ServerError::NoClient { buffer: self.buffer.clone() }),
+            None => Err(ServerError::NoClient { buffer: self.responses.name().to_owned() }),
         }
     }
 

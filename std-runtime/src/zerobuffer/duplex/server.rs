@@ -17,7 +17,7 @@ use super::request::{Request, RequestMut, Responder};
 use super::workers::Workers;
 use super::{Channel, REQUEST_SUFFIX, RESPONSE_SUFFIX};
 use crate::os::Os;
-use crate::zerobuffer::{ConnectError, CreateError, OwnedFrame, Reader, RecvError, SendError};
+use crate::zerobuffer::{ConnectError, CreateError, OwnedFrame, Reader, RecvError, SendError, Writer};
 
 /// Between two looks at whether the server shall stop.
 const SLICE: Duration = Duration::from_millis(100);
@@ -130,7 +130,8 @@ impl Server {
         let buffer = format!("{name}{RESPONSE_SUFFIX}");
         let on_error = channel.on_error.clone();
         let (patience, lends) = (channel.timeout, channel.share_payload);
-        let outbox = Outbox::new(buffer, patience, Arc::clone(&stop), shares.clone(), lends, on_error);
+        let responses = Writer::builder(&buffer).trust_others(channel.trusts_others());
+        let outbox = Outbox::new(responses, patience, Arc::clone(&stop), shares.clone(), lends, on_error);
         let outbox = Arc::new(outbox);
         let failed = |source| ServeError::Thread { name: Arc::clone(&name), source };
         let engine = engine(&outbox).map_err(failed)?;
