@@ -52,9 +52,56 @@ fn a_new_writer_may_connect_before_the_reader_has_seen_that_the_last_one_gave_up
     let mut second = writer(&name);
     second.send(&[0; 5]).expect("there is room");
     second.close();
-    for sequence in 1..=3 {
+    for sequence in 1..=2 {
         assert_eq!(reader.recv().expect("a frame").sequence(), sequence);
     }
+    // Told where it happened, once.
+    let error = reader.recv().expect_err("the first one gave up");
+    assert!(matches!(error, RecvError::WriterDead { pid: ABORTED, .. }), "{error}");
+    assert_eq!(reader.recv().expect("a frame").sequence(), 3);
+    expect_end(&mut reader);
+}
+
+#[test]
+fn a_death_that_the_next_writer_covers_is_told_also_if_that_one_sends_nothing() {
+    for closes in [true, false] {
+        let name = TestName::new("covered");
+        let mut reader = reader(&name);
+        let dead = sender(&name);
+        let pid = dead.pid();
+        dead.kill();
+        let second = writer(&name);
+        for sequence in 1..=2 {
+            assert_eq!(reader.recv().expect("a frame").sequence(), sequence);
+        }
+        let mut second = if closes {
+            second.close();
+            None
+        } else {
+            Some(second)
+        };
+        let error = reader.recv().expect_err("the first one died");
+        assert!(matches!(error, RecvError::WriterDead { pid: found, .. } if found == pid), "{error}");
+        if let Some(second) = &mut second {
+            second.send(&[0; 5]).expect("there is room");
+            assert_eq!(reader.recv().expect("a frame").sequence(), 3);
+            continue;
+        }
+        expect_end(&mut reader);
+    }
+}
+
+#[test]
+fn a_death_that_was_told_is_not_told_again_when_the_next_writer_comes() {
+    let name = TestName::new("told-once");
+    let mut reader = reader(&name);
+    sender(&name).kill();
+    let held: Vec<_> = (0..2).map(|_| reader.recv_owned().expect("a frame")).collect();
+    let error = reader.recv().expect_err("it died");
+    assert!(matches!(error, RecvError::WriterDead { .. }), "{error}");
+    writer(&name).send(&[0; 5]).expect("there is room");
+    assert_eq!(reader.recv().expect("a frame").sequence(), 3);
+    drop(held);
     expect_end(&mut reader);
 }
 

@@ -1,5 +1,6 @@
 //! A writer killed at every step: its frames arrive once, its death is told, the next writer goes on.
 
+use strait::zerobuffer::RecvError;
 use strait_tests::{TestName, blocked, pattern::Numbers};
 
 use crate::{drain_dead, expect_end, peer, reader, receive};
@@ -61,13 +62,17 @@ fn a_new_writer_may_connect_before_the_death_was_noticed() {
         for command in commands {
             first.ok(command);
         }
+        let dead = first.pid();
         first.kill();
         let mut second = peer();
         second.ok(&format!("connect {name}"));
         assert_eq!(second.ok("send 77"), (committed + 1).to_string(), "{what}");
-        for sequence in 1..=committed + 1 {
+        for sequence in 1..=committed {
             assert_eq!(receive(&mut reader).expect("a frame").0, sequence, "{what}");
         }
+        let error = receive(&mut reader).expect_err("the first one died");
+        assert!(matches!(error, RecvError::WriterDead { pid, .. } if pid == dead), "{what}: {error}");
+        assert_eq!(receive(&mut reader).expect("a frame").0, committed + 1, "{what}");
         second.ok("close");
         expect_end(&mut reader);
     }

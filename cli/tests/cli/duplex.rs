@@ -252,7 +252,7 @@ fn bad_arguments_and_empty_requests_end_with_4() {
         &["call", "b", "x", "--threads", "0"],
         &["call", "b", "x", "--verify", "plaid"],
         &["call", "a/b", "x"],
-        &["call", "b", "--file", "/nonexistent"],
+        &["call", "b", "--file", concat!(env!("CARGO_TARGET_TMPDIR"), "/missing")],
         &["call", "b", "--file", folder],
         &["call", "b", ""],
         &["call", "b"],

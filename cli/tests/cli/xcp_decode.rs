@@ -134,7 +134,7 @@ fn what_is_no_frame_ends_with_3_and_says_where() {
     let ended = decode_bytes(&[&good[..], b"rest"].concat(), &["--json-output"]).expect_code(3);
     assert!(ended.stderr.contains(&format!("at byte {}", good.len())), "{}", ended.stderr);
     assert_eq!(ended.json()["msg_id"], 2, "what came before is explained");
-    run(&["xcp", "decode", "/nonexistent"]).expect_code(4);
+    run(&["xcp", "decode", concat!(env!("CARGO_TARGET_TMPDIR"), "/missing")]).expect_code(4);
 }
 
 #[test]

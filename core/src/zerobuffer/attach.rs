@@ -85,12 +85,13 @@ pub(super) fn stays_linked<P: Platform>(platform: &P, segment: &P::Segment) -> b
     segment.is_linked()
 }
 
-/// Makes this process the writer: the segment's lock, its record, and its number where a dead writer's or none stands.
+/// Makes this process the writer: the segment's lock, its record, and its number where a dead writer's or none stands. Returns
+/// the dead one's, or 0.
 pub(super) fn claim_writer<P: Platform>(
     platform: &P,
     buffer: &Buffer<P::Segment>,
     ends: Option<&Ends<P::Segment>>,
-) -> Result<(), AttachError<P::Error>> {
+) -> Result<Pid, AttachError<P::Error>> {
     let locked = buffer.segment().lock();
     let former = ends.and_then(Ends::writer);
     let is_gone = |writer: Identity| platform.fate(writer) == Fate::Gone;
@@ -122,20 +123,20 @@ pub(super) fn claim_writer<P: Platform>(
     outcome
 }
 
-/// Puts our pid where a dead writer's, or none, stands.
+/// Puts our pid where a dead writer's, or none, stands; returns what stood there.
 fn claim_writer_pid<S: Segment, E>(
     buffer: &Buffer<S>,
     this: Pid,
     strait_reader: bool,
     is_dead: impl Fn(Pid) -> bool,
-) -> Result<(), AttachError<E>> {
+) -> Result<Pid, AttachError<E>> {
     let oieb = buffer.oieb();
     let mut found = 0;
     // Bounded: each turn meets another process that came and went; sixteen of them are a mistake somewhere.
     for _ in 0..16 {
         // Acquire: what the previous writer stored before it let go, or what the reader put in order after it.
         match oieb.writer_pid.compare_exchange(found, this.0, Ordering::Acquire) {
-            Ok(_) => return Ok(()),
+            Ok(former) => return Ok(Pid(former)),
             Err(pid) => found = pid,
         }
         if found == 0 {

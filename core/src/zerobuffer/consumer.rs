@@ -311,6 +311,11 @@ impl<M: RingMemory> Consumer<M> {
         self.memory.oieb().payload_read_count.store(self.read_count, Ordering::Relaxed);
     }
 
+    /// Number of the frame that is due next.
+    pub(super) fn due(&self) -> u64 {
+        self.next_sequence
+    }
+
     /// Whether released bytes are kept back.
     pub(super) fn has_pending(&self) -> bool {
         self.pending > 0

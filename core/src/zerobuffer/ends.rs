@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! segment   OIEB │ metadata │ payload ring │ EndsTable │ ShareTable (duplex only)
-//!                                            magic, reserved                     32 bytes
+//!                                            magic, takeover, taken_from, 0      32 bytes
 //!                                            former, reader, writer     pid, born, realm, check
 //! ```
 //!
@@ -54,8 +54,12 @@ assert_layout!(EndRecord: 32 bytes, aligned to 8 {
 pub struct EndsTable {
     /// "STRENDS1".
     magic: SharedU64,
-    /// Stay 0.
-    reserved: [SharedU64; 3],
+    /// Number of the first frame of a writer that took over from a dead one; 0 = none has.
+    takeover: SharedU64,
+    /// The dead one's process number, or that of one which gave up.
+    taken_from: SharedU64,
+    /// Stays 0.
+    reserved: SharedU64,
     /// The last writer that died: a child of it may still hold the segment's lock.
     former: EndRecord,
     reader: EndRecord,
@@ -67,7 +71,9 @@ pub const ENDS_SIZE: usize = 128;
 
 assert_layout!(EndsTable: 128 bytes, aligned to 8 {
     0x00: 8 magic,
-    0x08: 24 reserved,
+    0x08: 8 takeover,
+    0x10: 8 taken_from,
+    0x18: 8 reserved,
     0x20: 32 former,
     0x40: 32 reader,
     0x60: 32 writer,
@@ -179,6 +185,28 @@ impl<S: Segment> Ends<S> {
         if let Some(table) = self.table() {
             table.writer.enter(writer, locked);
         }
+    }
+
+    /// Says that the frames from `sequence` on are of a writer that took over from `dead`, which the reader may not have seen
+    /// die. Before the first of them is committed.
+    pub(super) fn mark_takeover(&self, sequence: u64, dead: Pid) {
+        if let Some(table) = self.table() {
+            // Relaxed: published by the next store.
+            table.taken_from.store(dead.0, Ordering::Relaxed);
+            // Release: pairs with the load in `takeover`.
+            table.takeover.store(sequence, Ordering::Release);
+        }
+    }
+
+    /// The last takeover: the number of its first frame, and from whom; `None` if there was none. Asked at every frame: the
+    /// caller has looked at the segment's size, if it does so for the frame.
+    #[inline]
+    pub(super) fn takeover(&self) -> Option<(u64, Pid)> {
+        let table = view::<EndsTable, S>(&self.segment, self.offset).ok()?;
+        // Acquire: pairs with the store in `mark_takeover`.
+        let sequence = table.takeover.load(Ordering::Acquire);
+        // Relaxed: published by the store that was just read.
+        (sequence != 0).then(|| (sequence, Pid(table.taken_from.load(Ordering::Relaxed))))
     }
 
     /// Takes a writer out that has left, unless the next one has entered itself.

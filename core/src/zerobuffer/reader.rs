@@ -1,13 +1,14 @@
 //! The reading end: creating the buffer, waiting for frames, returning space, and noticing that the writer is gone.
 
 mod frame_wait;
+mod writer_seen;
 
 use self::frame_wait::FrameWait;
 use super::ends::{ENDS_SIZE, Ends};
 use super::error::{CreateError, MetadataError, ReadError};
 use super::halves::{ReaderHalf, announce_space};
 use super::handles::Returner;
-use super::layout::{ABORTED, Config, Geometry, Oieb};
+use super::layout::{Config, Geometry, Oieb};
 use super::lend;
 use super::metadata;
 use super::ownership::{Made, Owned};
@@ -19,7 +20,7 @@ use super::size::{self, SizeWatch};
 use super::wait::{Backoff, LONGEST_SLICE, Pace, Waited, wait};
 use crate::maker::Maker;
 use crate::name::Name;
-use crate::platform::{Access, Identity, Pid, Platform, Segment, Signal, WaitPolicy};
+use crate::platform::{Access, Pid, Platform, Signal, WaitPolicy};
 use crate::shm::view;
 use crate::sync::Ordering;
 use crate::time::{Deadline, Instant};
@@ -39,6 +40,10 @@ pub struct ReaderEndpoint<P: Platform> {
     writer: Option<Peer<P::Watch>>,
     had_writer: bool,
     died: Option<Pid>,
+    /// First frame of the last writer that took over from a dead one, once that death was told.
+    told: u64,
+    /// That frame, until the next attempt.
+    kept: Option<Claimed>,
     /// Whether the end of the stream was told since the last frame.
     ended: bool,
     backoff: Backoff,
@@ -125,6 +130,8 @@ impl<P: Platform> ReaderEndpoint<P> {
             writer: None,
             had_writer: false,
             died: None,
+            told: 0,
+            kept: None,
             ended: false,
             backoff,
             pace: Pace::default(),
@@ -199,13 +206,11 @@ impl<P: Platform> ReaderEndpoint<P> {
         if !core::mem::take(&mut self.just_checked) {
             self.check_at_frame()?;
         }
-        let claimed = self.half.try_claim(held).map_err(no_frame)?;
-        if claimed.is_some() {
-            self.died = None;
-            self.quiet_since = None;
-            self.ended = false;
+        if let Some(kept) = self.kept.take() {
+            return Ok(Some(kept));
         }
-        Ok(claimed)
+        let claimed = self.half.try_claim(held).map_err(no_frame)?;
+        claimed.map(|claimed| self.accept(claimed)).transpose()
     }
 
     /// Finds out why there is no frame: the writer closed, died, or is merely silent, or no writer can come. With `recover`,
@@ -242,6 +247,7 @@ impl<P: Platform> ReaderEndpoint<P> {
         recover: bool,
     ) -> Result<Look, ReadError<P::Error>> {
         self.check_size()?;
+        self.tell_takeover(self.half.consumer.due())?;
         // Acquire: a writer that has let go committed everything before.
         let pid = Pid(self.buffer().oieb().writer_pid.load(Ordering::Acquire));
         let record = self.ends.writer();
@@ -249,7 +255,8 @@ impl<P: Platform> ReaderEndpoint<P> {
             if self.is_alive(pid, record) {
                 // A late permit for a frame taken here is ignored when it comes.
                 let recovered = if recover { self.half.try_recover(held) } else { Ok(None) };
-                return Ok(recovered.ok().flatten().map_or(Look::Quiet, Look::Claimed));
+                let recovered = recovered.ok().flatten().map(|claimed| self.accept(claimed)).transpose()?;
+                return Ok(recovered.map_or(Look::Quiet, Look::Claimed));
             }
         } else if !self.had_writer {
             // Relaxed: only says that somebody has been there.
@@ -271,7 +278,7 @@ impl<P: Platform> ReaderEndpoint<P> {
             return Ok(Look::Claimed(claimed));
         }
         match self.half.try_recover(held) {
-            Ok(Some(claimed)) => return Ok(Look::Claimed(claimed)),
+            Ok(Some(claimed)) => return self.accept(claimed).map(Look::Claimed),
             Err(gap @ NoFrame::Gap { .. }) => return Err(no_frame(gap)),
             // A frame never finished is not part of the stream; it is cleaned up below.
             Ok(None) | Err(NoFrame::Nothing | NoFrame::Corrupt(_)) => {}
@@ -293,23 +300,6 @@ impl<P: Platform> ReaderEndpoint<P> {
             self.died = Some(pid);
         }
         Err(self.died.map_or(ReadError::EndOfStream, |pid| ReadError::WriterDead { pid }))
-    }
-
-    /// Whether the process that `writer_pid` names is connected. `record`: the last writer that is Strait, which is that one
-    /// if it has its number. A writer that gave up has said so itself, and may hold its lock a moment more.
-    fn is_alive(&mut self, pid: Pid, record: Option<Identity>) -> bool {
-        self.had_writer = true;
-        if pid == ABORTED {
-            return false;
-        }
-        let record = record.filter(|record| record.pid == pid);
-        if self.writer.as_ref().is_none_or(|writer| !writer.is(pid, record)) {
-            let writer = Peer::new(&self.platform, pid, record.is_some(), record);
-            self.writer = Some(writer.without_lock(self.ends.is_writer_bare()));
-            self.died = None;
-        }
-        let locked = || self.buffer().segment().is_locked();
-        self.writer.as_ref().is_some_and(|writer| writer.lives(locked, locked))
     }
 
     /// The frame's bytes, in shared memory.

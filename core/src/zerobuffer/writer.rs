@@ -127,16 +127,21 @@ impl<P: Platform> WriterEndpoint<P> {
         let ends = Ends::open(buffer.segment().clone(), buffer.geometry());
         let reader = live_reader(&platform, name, &buffer, ends.as_ref(), &space_free)?;
         let this = platform.identity();
-        claim_writer(&platform, &buffer, ends.as_ref())?;
+        let former = claim_writer(&platform, &buffer, ends.as_ref())?;
+        // Whoever fails now leaves the death of its predecessor to be told.
+        let mark = if former == Pid(0) { former } else { ABORTED };
         if !buffer.segment().is_linked() {
-            release_writer(buffer.oieb(), ends.as_ref(), this, Pid(0));
+            release_writer(buffer.oieb(), ends.as_ref(), this, mark);
             return Err(AttachError::ReaderDead { pid: reader.pid() });
         }
         let oieb_of = buffer.clone();
         let producer = Producer::new(buffer).map_err(|corrupt| {
-            release_writer(oieb_of.oieb(), ends.as_ref(), this, Pid(0));
+            release_writer(oieb_of.oieb(), ends.as_ref(), this, mark);
             AttachError::Corrupt(corrupt)
         })?;
+        if let Some(ends) = ends.as_ref().filter(|_| former != Pid(0)) {
+            ends.mark_takeover(producer.next_sequence(), former);
+        }
         let reader_checked = platform.now();
         let backoff = Backoff::new(platform.wait_policy());
         let maker = Maker::this(&platform);

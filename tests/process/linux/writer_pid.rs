@@ -1,6 +1,6 @@
 //! The word that names the writer, overwritten by others: put back, or believed.
 
-use strait::zerobuffer::{SendError, Writer};
+use strait::zerobuffer::{RecvError, SendError, Writer};
 use strait_tests::{TestName, objects};
 
 use crate::{expect_end, peer, reader, receive, send, writer};
@@ -58,5 +58,7 @@ fn of_a_dead_process_it_does_not_keep_the_next_writer_out() {
     dead.kill();
     let mut first = writer(&name);
     send(&mut first, 10);
+    let error = receive(&mut reader).expect_err("its death comes first");
+    assert!(matches!(error, RecvError::WriterDead { .. }), "{error}");
     assert_eq!(receive(&mut reader).expect("a frame"), (1, 10));
 }

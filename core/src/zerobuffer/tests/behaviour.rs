@@ -294,6 +294,7 @@ fn the_next_writer_takes_over_from_a_killed_one_with_its_frames_unread() {
     let mut next = scene.attach(3).unwrap();
     assert_eq!(write(&mut next, &pattern(2, 10)), Ok(2));
     assert_eq!(read(&mut reader), Ok((1, pattern(1, 10))));
+    assert_eq!(read(&mut reader), Err(ReadError::WriterDead { pid: Pid(WRITER) }));
     assert_eq!(read(&mut reader), Ok((2, pattern(2, 10))));
     assert_eq!(writer.try_reserve(1).map(drop), Err(WriteError::Replaced { pid: Pid(3) }));
 }

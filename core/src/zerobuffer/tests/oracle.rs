@@ -59,6 +59,11 @@ struct World {
     pid: u64,
     /// A writer was killed, and no frame came since: the reader may not have seen that others were there after it.
     killed: bool,
+    /// Number of the first frame after a death that the next writer covered; whether it must be told, or a death was told
+    /// there already.
+    covered: Option<(u64, bool)>,
+    /// Number that was due when a death was told last.
+    told_at: u64,
     /// Frames so far, and so the last one's number.
     written: u64,
     /// Committed and not claimed.
@@ -78,6 +83,8 @@ impl World {
             writer: Some(writer),
             pid: WRITER,
             killed: false,
+            covered: None,
+            told_at: 0,
             written: 0,
             queue: VecDeque::new(),
             held: Vec::new(),
@@ -108,8 +115,10 @@ impl World {
                 if self.queue.is_empty() && self.written > 0 {
                     let tickets = &self.tickets;
                     let end = self.reader.try_claim(|| tickets.held()).map(drop);
-                    let died = self.killed && matches!(end, Err(ReadError::WriterDead { .. }));
+                    let dead = self.killed || self.covered.is_some();
+                    let died = dead && matches!(end, Err(ReadError::WriterDead { .. }));
                     assert!(died || end == Err(ReadError::EndOfStream), "{end:?}");
+                    self.note_told();
                 }
                 self.attach();
             }
@@ -119,12 +128,19 @@ impl World {
                 self.killed = true;
                 // Killed: it closes nothing.
                 core::mem::forget(self.writer.take());
+                let (due, dead) = (self.written + 1, Pid(self.pid));
                 if *looks && self.queue.is_empty() {
                     let tickets = &self.tickets;
-                    let end = self.reader.try_claim(|| tickets.held()).map(drop);
-                    assert_eq!(end, Err(ReadError::WriterDead { pid: Pid(self.pid) }));
+                    let mut end = self.reader.try_claim(|| tickets.held()).map(drop);
+                    if self.covered.is_some() && end != Err(ReadError::WriterDead { pid: dead }) {
+                        assert!(matches!(end, Err(ReadError::WriterDead { .. })), "{end:?}");
+                        end = self.reader.try_claim(|| tickets.held()).map(drop);
+                    }
+                    assert_eq!(end, Err(ReadError::WriterDead { pid: dead }));
+                    self.note_told();
                 }
                 self.attach();
+                self.covered = Some((due, self.told_at != due));
             }
             Step::Metadata(len) => {
                 let data = pattern(99, len.index(56) + 1);
@@ -138,6 +154,12 @@ impl World {
     fn attach(&mut self) {
         self.pid += 1;
         self.writer = Some(self.scene.attach(self.pid).unwrap());
+    }
+
+    /// A death was told, with everything read.
+    fn note_told(&mut self) {
+        self.covered = None;
+        self.told_at = self.written + 1;
     }
 
     /// Reserves a frame and fills it.
@@ -182,9 +204,16 @@ impl World {
             Ok(claimed) => {
                 self.killed = false;
                 let (sequence, data) = self.queue.pop_front().expect("a frame was written");
+                assert_ne!(self.covered, Some((sequence, true)), "a death was not told");
                 assert_eq!((claimed.sequence(), claimed.len()), (sequence, data.len()));
                 let ticket = self.tickets.push(claimed.cost()).expect("not full");
                 self.held.push(Held { claimed, ticket, data });
+            }
+            Err(ReadError::WriterDead { .. }) => {
+                let due = self.queue.front().map_or(self.written + 1, |(sequence, _)| *sequence);
+                let covered = self.covered.take().map(|(first, _)| first);
+                assert_eq!(covered, Some(due), "told where it happened");
+                self.told_at = due;
             }
             Err(error) => {
                 assert!(self.queue.is_empty());
