@@ -78,6 +78,23 @@ fn a_client_meets_the_server_it_knows() {
 }
 
 #[test]
+fn who_sets_tls_up_does_not_speak_in_the_clear() {
+    runtime().block_on(async {
+        let authority = Authority::new("authority");
+        let unused = |outcome: ConnectError| {
+            assert!(matches!(outcome, ConnectError::Option(BadOption::TlsNotUsed { .. })), "{outcome:?}");
+        };
+        let server = Options::new().tls_server(authority.server("localhost"));
+        unused(server.listen("tcp://127.0.0.1:0").await.expect_err("refused"));
+        let plain = echo(&Options::new(), "tcp://127.0.0.1:0").await;
+        let client = Options::new().tls_client(authority.client("localhost"));
+        unused(client.connect(&plain).await.expect_err("refused"));
+        let blocking = tokio::task::spawn_blocking(move || client.connect_blocking(&plain).map(drop));
+        unused(blocking.await.expect("did not panic").expect_err("refused"));
+    });
+}
+
+#[test]
 fn a_server_of_another_authority_or_another_name_is_not_spoken_to() {
     runtime().block_on(async {
         let (authority, other) = (Authority::new("authority"), Authority::new("other"));
@@ -136,7 +153,7 @@ fn messages_are_sealed_with_keys_of_the_tls_connection() {
         assert!(matches!(refused, ConnectError::Handshake { .. }), "{refused:?}");
         // Without TLS underneath there are no such keys.
         let bare = echo(&Options::new(), "tcp://127.0.0.1:0").await;
-        let refused = sealed.connect(&bare).await.expect_err("no TLS");
+        let refused = Options::new().encrypt_by_tls().connect(&bare).await.expect_err("no TLS");
         assert!(matches!(refused, ConnectError::Option(BadOption::NoTls)), "{refused:?}");
     });
 }

@@ -84,7 +84,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         ..BenchReport::default()
     };
     let mut troubles = Troubles::default();
-    args.speech.listen_to_library(LevelFilter::WARN);
+    let _log = args.speech.listen_to_library(LevelFilter::WARN, false);
     if let Err(failure) = bench(args, &mut report) {
         troubles.add(failure);
     }

@@ -6,10 +6,11 @@ use clap::Args;
 use strait::xcp::tls::{Pem, TlsClient, TlsServer};
 use strait::xcp::{Address, CodecId, Options, Psk};
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::WorkerGuard;
 
 use super::dialect::{self, DialectArg};
+use super::log::{self, LogFormat, LogOptions};
 use super::names::{self, Features};
-use super::runtime;
 use crate::exit::Failure;
 
 /// Messages in chunks of which more has come are read as they come.
@@ -72,9 +73,18 @@ pub(super) struct Speech {
     #[arg(long)]
     pub(super) json_output: bool,
 
-    /// Says on standard error what happens
+    /// Says on standard error what happens. RUST_LOG, if it is set, decides instead: `warn`, `strait=debug`
     #[arg(short, long)]
     pub(super) verbose: bool,
+
+    /// Says errors alone
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// How lines on standard error look. Strangers choose what many of them say: a cause has 10 a second, controls are
+    /// escaped, and lines that nobody reads are dropped and counted
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
 }
 
 impl Speech {
@@ -113,14 +123,26 @@ impl Speech {
         Ok(options)
     }
 
+    /// Whether messages are sealed.
+    pub(super) fn seals(&self) -> bool {
+        self.key.is_some() || self.encrypt_by_tls
+    }
+
     /// Longest message to hold, bytes.
     pub(super) fn max_message(&self) -> u64 {
         self.max_message
     }
 
-    /// Has the library tell what happens: all of it with `--verbose`, else from `level` on.
-    pub(super) fn listen_to_library(&self, level: LevelFilter) {
-        runtime::listen_to_library(if self.verbose { LevelFilter::DEBUG } else { level });
+    /// Has the library tell what happens, as long as the guard lives: all of it with `--verbose`, errors with `--quiet`, else
+    /// from `level` on. Whether a line says when is `timed`.
+    #[must_use]
+    pub(super) fn listen_to_library(&self, level: LevelFilter, timed: bool) -> WorkerGuard {
+        let level = match (self.verbose, self.quiet) {
+            (true, _) => LevelFilter::DEBUG,
+            (_, true) => LevelFilter::ERROR,
+            _ => level,
+        };
+        log::listen(LogOptions { level, format: self.log_format, timed })
     }
 }
 
@@ -190,12 +212,19 @@ pub(super) struct ServerTls {
 }
 
 impl ServerTls {
-    /// The same options with TLS, if it was asked for.
+    /// The same options with TLS, if it was asked for; `addresses` are where they are used.
     ///
     /// # Errors
-    /// A certificate or a key cannot be used.
-    pub(super) fn apply(&self, options: Options) -> Result<Options, Failure> {
+    /// None of the addresses has TLS, or a certificate or a key cannot be used.
+    pub(super) fn apply(&self, options: Options, addresses: &[String]) -> Result<Options, Failure> {
         let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(options) };
+        let plain = |address: &String| !matches!(address.parse(), Ok(Address::Tls { .. }));
+        if let Some(address) = addresses.iter().find(|address| plain(address)) {
+            return Err(Failure::usage(format_args!(
+                "--tls-cert is for tls:// addresses: at {address} everything would go in the clear; serve it by another \
+                 process if that is meant"
+            )));
+        }
         let mut tls = TlsServer::new(Pem::file(certificate.clone()), Pem::file(key.clone()));
         if let Some(authorities) = &self.tls_client_ca {
             tls = tls.client_ca(Pem::file(authorities.clone()));

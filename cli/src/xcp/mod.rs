@@ -11,6 +11,7 @@ mod dialect;
 mod explain;
 mod failure;
 mod frames;
+mod log;
 mod names;
 mod npy;
 mod output;

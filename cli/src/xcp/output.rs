@@ -1,6 +1,6 @@
-//! Where are bodies written, and under which names?
+//! Where bodies are written, and under which names: a file has its name once all of it is on the disk.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,52 +15,95 @@ const MOST: u32 = 10_000;
 
 /// A folder for bodies.
 #[derive(Clone, Debug)]
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Whether only this user may read what is written.
+    private: bool,
+}
 
 impl Folder {
-    /// The folder, made if need be.
+    /// The folder, made if need be. What is `private` only this user may read.
     ///
     /// # Errors
-    /// It cannot be made, or is a file.
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        let made = std::fs::create_dir_all(path);
-        made.map_err(|error| Failure::usage(format_args!("{}: {error}", path.display())))?;
-        Ok(Self(path.to_owned()))
+    /// It cannot be made or written to, or is a file.
+    pub(super) fn open(path: &Path, private: bool) -> Result<Self, Failure> {
+        let folder = Self { path: path.to_owned(), private };
+        // Told at the start, and not by the first message.
+        let made = std::fs::create_dir_all(path).and_then(|()| folder.create("try").map(drop));
+        made.map_err(|error| Failure::usage(format_args!("--output {}: {error}", path.display())))?;
+        Ok(folder)
     }
 
-    /// A new file called `name`, or like it if there is one of that name.
+    /// A new file that shall be called `name`, or like it if there is one of that name.
     ///
     /// # Errors
     /// The system's.
     pub(super) fn create(&self, name: &str) -> io::Result<Body> {
-        let (stem, extension) = match name.rsplit_once('.') {
-            Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
-            _ => (name, String::new()),
+        let (file, part) = match self.nameless() {
+            Some(file) => (file, None),
+            None => self.part(name)?,
         };
+        let file = tokio::fs::File::from_std(file);
+        Ok(Body { file, part, folder: self.path.clone(), name: name.to_owned() })
+    }
+
+    /// A file without a name, which goes with this process whatever ends it; `None` where there are none.
+    #[cfg(target_os = "linux")]
+    fn nameless(&self) -> Option<File> {
+        use rustix::fs::{Mode, OFlags};
+        let mode = Mode::from_bits_truncate(if self.private { 0o600 } else { 0o666 });
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        rustix::fs::open(&self.path, flags, mode).ok().map(File::from)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn nameless(&self) -> Option<File> {
+        None
+    }
+
+    /// A file under another name than its own.
+    fn part(&self, name: &str) -> io::Result<(File, Option<Part>)> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, if self.private { 0o600 } else { 0o666 });
         for number in 1..MOST {
-            let name = if number == 1 { name.to_owned() } else { format!("{stem}-{number}{extension}") };
-            let path = self.0.join(name);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(file) => {
-                    let file = tokio::fs::File::from_std(file);
-                    return Ok(Body { file, path, finished: false });
-                }
+            let path = self.path.join(format!(".{name}.{number}.part"));
+            match options.open(&path) {
+                Ok(file) => return Ok((file, Some(Part(path)))),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())));
                 }
             }
         }
-        Err(io::Error::other(format!("{}: there are {MOST} files called {name}", self.0.display())))
+        Err(too_many(&self.path, name))
     }
 }
 
-/// A file that is being written; removed again unless it is finished.
+fn too_many(folder: &Path, name: &str) -> io::Error {
+    io::Error::other(format!("{}: there are {MOST} files called {name}", folder.display()))
+}
+
+/// The other name of a file that is not whole; it goes when this is dropped.
+#[derive(Debug)]
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Half a body is worse than none; there is nobody to tell.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A file that is being written. It has no name unless it is finished.
 #[derive(Debug)]
 pub(super) struct Body {
     file: tokio::fs::File,
-    path: PathBuf,
-    finished: bool,
+    /// Where it is meanwhile, if that is anywhere.
+    part: Option<Part>,
+    folder: PathBuf,
+    name: String,
 }
 
 impl Body {
@@ -72,42 +115,63 @@ impl Body {
         self.file.write_all(bytes).await.map_err(|error| self.named(&error))
     }
 
-    /// All of it is there; where.
+    /// All of it is there: gives it its name, or one like it, once its bytes are on the disk; where.
     ///
     /// # Errors
     /// The system's, with the file's name.
     pub(super) async fn finish(mut self) -> io::Result<PathBuf> {
         self.file.flush().await.map_err(|error| self.named(&error))?;
-        self.finished = true;
-        Ok(self.path.clone())
+        self.file.sync_all().await.map_err(|error| self.named(&error))?;
+        let named = tokio::task::spawn_blocking(move || {
+            let path = self.settle().map_err(|error| self.named(&error))?;
+            // Whatever becomes of this: what is under the name is whole.
+            let _ = File::open(&self.folder).and_then(|folder| folder.sync_all());
+            Ok(path)
+        });
+        named.await.map_err(io::Error::other)?
     }
 
-    /// Whether its name is still that of this file, and not of one that took its place.
-    #[cfg(unix)]
-    fn is_there(&self) -> bool {
-        let ours = rustix::fs::fstat(&self.file);
-        let there = rustix::fs::lstat(&self.path);
-        let same = |a: rustix::fs::Stat, b: rustix::fs::Stat| (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino);
-        ours.is_ok_and(|ours| there.is_ok_and(|there| same(ours, there)))
+    /// Links the file under the first of its names that is free.
+    fn settle(&self) -> io::Result<PathBuf> {
+        let (stem, extension) = match self.name.rsplit_once('.') {
+            Some((stem, extension)) if !stem.is_empty() => (stem, format!(".{extension}")),
+            _ => (&*self.name, String::new()),
+        };
+        for number in 1..MOST {
+            let name = if number == 1 { self.name.clone() } else { format!("{stem}-{number}{extension}") };
+            let path = self.folder.join(name);
+            match self.link(&path) {
+                Ok(()) => return Ok(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(too_many(&self.folder, &self.name))
     }
 
-    /// Nobody can put another file in the place of one that is open.
-    #[cfg(not(unix))]
-    fn is_there(&self) -> bool {
-        true
+    /// Never takes the place of another file.
+    fn link(&self, path: &Path) -> io::Result<()> {
+        match &self.part {
+            Some(Part(part)) => std::fs::hard_link(part, path),
+            #[cfg(target_os = "linux")]
+            None => {
+                use std::os::fd::AsRawFd as _;
+                let ours = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                let (here, flags) = (rustix::fs::CWD, rustix::fs::AtFlags::SYMLINK_FOLLOW);
+                Ok(rustix::fs::linkat(here, ours, here, path, flags)?)
+            }
+            #[cfg(not(target_os = "linux"))]
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     fn named(&self, error: &io::Error) -> io::Error {
-        io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))
-    }
-}
-
-impl Drop for Body {
-    fn drop(&mut self) {
-        if !self.finished && self.is_there() {
-            // Half a body is worse than none; there is nobody to tell.
-            let _ = std::fs::remove_file(&self.path);
-        }
+        let full = match error.kind() {
+            io::ErrorKind::StorageFull => " (the disk is full)",
+            io::ErrorKind::QuotaExceeded => " (this user's share of the disk is used up)",
+            _ => "",
+        };
+        io::Error::new(error.kind(), format!("{}: {error}{full}", self.folder.join(&self.name).display()))
     }
 }
 
@@ -128,32 +192,75 @@ pub(super) fn sanitized(name: &str) -> Option<String> {
     }
 }
 
-/// Whether a name ends as names of files do.
-pub(super) fn has_extension(name: &str) -> bool {
-    let end = name.rsplit_once('.').map(|(_, end)| end);
-    end.is_some_and(|end| !end.is_empty() && end.chars().all(|c| c.is_ascii_alphanumeric()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A folder of this test's own, empty; removed in any case.
+    struct Own(PathBuf);
+
+    impl Own {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("strait-output-{name}-{}", std::process::id()));
+            std::fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = std::fs::read_dir(&self.0).unwrap();
+            let mut names: Vec<_> =
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Own {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// A file of either kind: without a name where there are such, and under another one.
+    fn both(folder: &Folder, name: &str) -> [Body; 2] {
+        let (file, part) = folder.part(name).unwrap();
+        let file = tokio::fs::File::from_std(file);
+        let part = Body { file, part, folder: folder.path.clone(), name: name.to_owned() };
+        [folder.create(name).unwrap(), part]
+    }
+
+    #[tokio::test]
+    async fn half_a_body_has_no_name_and_a_whole_one_takes_nobodys() {
+        let own = Own::new("half");
+        let folder = Folder::open(&own.0, false).unwrap();
+        assert!(own.names().is_empty(), "trying leaves nothing");
+        for mut half in both(&folder, "half.txt") {
+            half.write(b"x").await.unwrap();
+            assert!(own.names().iter().all(|name| name.ends_with(".part")));
+        }
+        assert!(own.names().is_empty());
+        std::fs::write(own.0.join("half.txt"), "precious").unwrap();
+        for (body, wanted) in both(&folder, "half.txt").into_iter().zip(["half-2.txt", "half-3.txt"]) {
+            let mut body = body;
+            body.write(b"whole").await.unwrap();
+            let path = body.finish().await.unwrap();
+            assert_eq!(path, own.0.join(wanted));
+            assert_eq!(std::fs::read(path).unwrap(), b"whole");
+        }
+        assert_eq!(std::fs::read(own.0.join("half.txt")).unwrap(), b"precious");
+        assert_eq!(own.names(), ["half-2.txt", "half-3.txt", "half.txt"]);
+    }
+
     #[cfg(unix)]
     #[tokio::test]
-    async fn half_a_body_goes_and_what_took_its_place_stays() {
-        let path = std::env::temp_dir().join(format!("strait-output-{}", std::process::id()));
-        let folder = Folder::open(&path).unwrap();
-        let mut half = folder.create("half").unwrap();
-        half.write(b"x").await.unwrap();
-        drop(half);
-        assert!(!path.join("half").exists());
-        let replaced = folder.create("half").unwrap();
-        std::fs::remove_file(path.join("half")).unwrap();
-        std::fs::write(path.join("half"), "precious").unwrap();
-        drop(replaced);
-        let left = std::fs::read(path.join("half"));
-        std::fs::remove_dir_all(&path).unwrap();
-        assert_eq!(left.unwrap(), b"precious");
+    async fn what_is_private_is_this_users_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let own = Own::new("private");
+        let folder = Folder::open(&own.0, true).unwrap();
+        for body in both(&folder, "sealed") {
+            let path = body.finish().await.unwrap();
+            assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ struct PingReport {
 pub(crate) fn run(args: &PingArgs) -> Result<(), Failure> {
     let mut report = PingReport { operation: "xcp-ping", url: args.url.clone(), ..PingReport::default() };
     let mut troubles = Troubles::default();
-    args.speech.listen_to_library(LevelFilter::WARN);
+    let _log = args.speech.listen_to_library(LevelFilter::WARN, false);
     if let Err(failure) = ping(args, &mut report) {
         troubles.add(failure);
     }

@@ -1,10 +1,7 @@
-//! Where do connections run, until the user wants to stop, and who hears what the library tells of them?
+//! Where connections run, until the user wants to stop.
 
 use core::time::Duration;
-use std::io;
-
 use tokio::runtime::{Builder, Runtime};
-use tracing::level_filters::LevelFilter;
 
 use crate::exit::Failure;
 use crate::interrupt::{Interrupt, SLICE};
@@ -36,16 +33,4 @@ async fn interrupted(interrupt: &Interrupt) {
     while !interrupt.is_set() {
         tokio::time::sleep(SLICE).await;
     }
-}
-
-/// Has the library say on standard error what happens: `level` and what is worse.
-pub(super) fn listen_to_library(level: LevelFilter) {
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_max_level(level)
-        .with_ansi(false)
-        .with_target(false)
-        .without_time();
-    // Somebody listens already: there is one run in a process.
-    let _ = subscriber.try_init();
 }

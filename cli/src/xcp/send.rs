@@ -113,7 +113,7 @@ struct SendReport {
 pub(crate) fn run(args: &SendArgs) -> Result<(), Failure> {
     let mut report = SendReport { operation: "xcp-send", url: args.url.clone(), ..SendReport::default() };
     let mut troubles = Troubles::default();
-    args.speech.listen_to_library(LevelFilter::WARN);
+    let _log = args.speech.listen_to_library(LevelFilter::WARN, false);
     if let Err(failure) = send(args, &mut report) {
         troubles.add(failure);
     }

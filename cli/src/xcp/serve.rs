@@ -41,7 +41,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, conflicts_with_all = ["echo", "output"])]
     raw_echo: bool,
 
-    /// Writes the body of every message to a file in this folder, which is made if need be
+    /// Writes the body of every message to a file in this folder, which is made if need be. A file has its name once it is
+    /// whole and on the disk; what came sealed only this user may read
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
 
@@ -52,6 +53,11 @@ pub(crate) struct ServeArgs {
     /// Connections at once; further ones wait
     #[arg(long, value_name = "COUNT", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=65_536))]
     max_connections: u64,
+
+    /// Permission bits of a Unix socket, in octal, whatever the umask: whoever may write it may connect
+    #[cfg(unix)]
+    #[arg(long, value_name = "OCTAL", default_value = "600", value_parser = crate::args::octal)]
+    socket_mode: u32,
 
     #[command(flatten)]
     tls: ServerTls,
@@ -77,7 +83,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let taking = Arc::new(Taking {
         echo: args.echo || args.raw_echo,
         raw: args.raw_echo,
-        output: args.output.as_deref().map(Folder::open).transpose()?,
+        output: args.output.as_deref().map(|path| Folder::open(path, args.speech.seals())).transpose()?,
         limit: args.speech.max_message(),
         // Who sends everything back is asked for speed.
         told: (!(args.echo || args.raw_echo) || args.output.is_some() || args.speech.verbose).then_some(form),
@@ -89,7 +95,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     });
     let mut addresses = Vec::new();
     let mut troubles = Troubles::default();
-    args.speech.listen_to_library(LevelFilter::INFO);
+    let _log = args.speech.listen_to_library(LevelFilter::INFO, true);
     match serve(args, &taking, &mut addresses) {
         // Told to stop, it has done what it should.
         Err(failure) if failure.is_interruption() && !addresses.is_empty() => {}
@@ -124,7 +130,11 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
 
 fn serve(args: &ServeArgs, taking: &Arc<Taking>, addresses: &mut Vec<String>) -> Result<(), Failure> {
     let connections = usize::try_from(args.max_connections).unwrap_or(usize::MAX);
-    let mut options = args.tls.apply(args.speech.options()?)?.max_connections(connections);
+    let mut options = args.tls.apply(args.speech.options()?, &args.listen)?.max_connections(connections);
+    #[cfg(unix)]
+    {
+        options = options.socket_mode(args.socket_mode);
+    }
     if args.raw_echo {
         options = options.any_codec();
     }

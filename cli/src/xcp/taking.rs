@@ -234,13 +234,15 @@ impl Taking {
     /// The file that a body is written to.
     fn name(&self, message: &Message, body: &Bytes) -> String {
         let named = message.tags().get("name").and_then(output::sanitized);
+        if let (OCTETS, Some(name)) = (message.codec(), &named) {
+            // A file is called as its sender calls it.
+            return name.clone();
+        }
         let name = named.unwrap_or_else(|| format!("message-{}", self.taken.load(Ordering::Relaxed) + 1));
         let extension = match message.codec() {
             codec if body::is_tensor(codec) => "npy",
             CodecId::JSON => "json",
             CodecId::PROTOBUF if describe::is_json(body) => "json",
-            // A file's name says what it is.
-            OCTETS if output::has_extension(&name) => return name,
             _ => "bin",
         };
         format!("{name}.{extension}")

@@ -32,6 +32,7 @@ fn bad_arguments_end_with_4() {
         &["serve", "--listen", "tcp://127.0.0.1:0", "--output", file.path()],
         &["serve", "--listen", "tcp://127.0.0.1:0", "--tls-cert", file.path()],
         &["serve", "--listen", "tls://127.0.0.1:0", "--tls-cert", file.path(), "--tls-key", file.path()],
+        &["serve", "--listen", "tcp://127.0.0.1:0", "--tls-cert", file.path(), "--tls-key", file.path()],
         &["send", "tcp://127.0.0.1:1"],
         &["send", "tcp://127.0.0.1:1", "--text", "a", "--file", file.path()],
         &["send", "http://127.0.0.1:1", "--text", "a"],
@@ -167,7 +168,9 @@ fn no_echo_where_one_is_expected_ends_with_5() {
 fn names_of_a_peer_stay_in_the_folder() {
     let (folder, file) = (TempFolder::new(), TempFile::with("xcp-name", b"x"));
     let mut served = Served::tcp(&["--output", folder.path(), "--json-output"]);
-    for (name, wanted) in [("../../escape", "_.._escape.bin"), (".hidden", "hidden.bin"), ("a.txt", "a.txt")]
+    // A file is called as its sender calls it, whether it has an extension or not.
+    for (name, wanted) in
+        [("../../escape", "_.._escape"), (".hidden", "hidden"), ("a.txt", "a.txt"), ("sh", "sh")]
     {
         send(served.url(), &["--file", file.path(), "--name", name]).expect_code(0);
         let path = served.message()["path"].as_str().unwrap().to_owned();

@@ -1,6 +1,6 @@
 //! What a server does with a path that is taken, with its own when it ends, and without descriptors.
 
-use std::io::BufRead as _;
+use std::io::{BufRead as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -58,6 +58,33 @@ fn what_stands_at_a_path_is_said_and_left_alone() {
     for args in [&["serve", "--listen", &long][..], &["ping", &long]] {
         let ended = run(&[&["xcp"], args].concat()).expect_code(4);
         assert!(ended.stderr.contains("108 bytes") && ended.stderr.contains("107"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn who_does_not_read_what_is_said_stops_nobody() {
+    // Its standard error is a pipe, read at the end alone: full after some hundred lines.
+    let mut served = Served::tcp(&["-v"]);
+    let address = served.url().strip_prefix("tcp://").unwrap().to_owned();
+    for _ in 0..1000 {
+        let mut stranger = TcpStream::connect(&address).unwrap();
+        stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    }
+    send(served.url(), &["--text", "a"]).expect_code(0);
+    signal(served.process(), "-TERM");
+    assert_eq!(served.process_mut().wait(), Some(0));
+}
+
+#[test]
+fn a_unix_socket_is_its_users_alone_unless_it_was_asked_for() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for (options, wanted) in [(&[][..], 0o600), (&["--socket-mode", "660"], 0o660)] {
+        let folder = TempFolder::new();
+        let path = socket(&folder);
+        let served = Served::start(&[&["--listen", &*format!("unix://{path}")], options].concat());
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, wanted);
+        signal(served.process(), "-TERM");
+        served.end().0.expect_code(0);
     }
 }
 

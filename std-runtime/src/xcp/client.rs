@@ -67,6 +67,10 @@ impl Options {
     ) -> Result<(Transport, Exported), ConnectError> {
         #[cfg(any(unix, feature = "xcp-tls"))]
         let io = |source| ConnectError::Io { address: address.to_string(), source };
+        #[cfg(feature = "xcp-tls")]
+        if self.tls_client.is_some() {
+            super::tls::check(address)?;
+        }
         match address {
             Address::Tcp { host, port } => {
                 Ok((Transport::Tcp(dial::dial(address, (host, *port), time).await?), None))

@@ -48,6 +48,12 @@ pub enum BadOption {
     /// The address needs TLS options.
     #[error("a tls:// address needs the options of TLS")]
     TlsNotSet,
+    /// TLS was set up, and the address is in the clear.
+    #[error("the options of TLS are for tls:// addresses: at {address} everything would go in the clear")]
+    TlsNotUsed {
+        /// The address.
+        address: String,
+    },
     /// This platform has no such sockets.
     #[error("there are no {what} on this platform")]
     NotHere {

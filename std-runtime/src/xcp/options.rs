@@ -54,6 +54,8 @@ pub struct Options {
     pub(crate) write_timeout: Duration,
     pub(crate) message_timeout: Duration,
     pub(crate) max_connections: usize,
+    #[cfg(unix)]
+    pub(crate) socket_mode: u32,
     pub(crate) packed: bool,
     pub(crate) features: Flags,
     pub(crate) accepts: Vec<KindRange>,
@@ -117,6 +119,8 @@ impl Options {
             write_timeout: Duration::from_secs(30),
             message_timeout: Duration::from_secs(30),
             max_connections: 1024,
+            #[cfg(unix)]
+            socket_mode: 0o600,
             packed: false,
             features: FEATURES,
             accepts: Vec::new(),
@@ -255,7 +259,7 @@ impl Options {
         self
     }
 
-    /// How to speak TLS to servers.
+    /// How to speak TLS to servers. Connecting to an address without TLS is refused then.
     #[cfg(feature = "xcp-tls")]
     #[must_use]
     pub fn tls_client(mut self, tls: super::tls::TlsClient) -> Self {
@@ -263,7 +267,7 @@ impl Options {
         self
     }
 
-    /// How to speak TLS to clients.
+    /// How to speak TLS to clients. Listening at an address without TLS is refused then.
     #[cfg(feature = "xcp-tls")]
     #[must_use]
     pub fn tls_server(mut self, tls: super::tls::TlsServer) -> Self {
@@ -319,6 +323,15 @@ impl Options {
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
+        self
+    }
+
+    /// Permission bits of a Unix socket that is listened at, whatever the umask: whoever may write it may connect. 0600 by
+    /// default, this user alone.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn socket_mode(mut self, mode: u32) -> Self {
+        self.socket_mode = mode & 0o777;
         self
     }
 

@@ -82,7 +82,7 @@ impl Options {
             #[cfg(unix)]
             Address::Unix { path } => {
                 socket_file::check(path)?;
-                let bound = SocketFile::bind(path).and_then(|(listener, file)| {
+                let bound = SocketFile::bind(path, self.socket_mode).and_then(|(listener, file)| {
                     listener.set_nonblocking(true)?;
                     Ok((tokio::net::UnixListener::from_std(listener)?, file))
                 });
@@ -122,7 +122,11 @@ impl Accepting {
         let tls = match (address, &options.tls_server) {
             (Address::Tls { .. }, Some(tls)) => Some(tls.acceptor()?),
             (Address::Tls { .. }, None) => return Err(BadOption::TlsNotSet.into()),
-            _ => None,
+            (_, Some(_)) => {
+                super::tls::check(address)?;
+                None
+            }
+            (_, None) => None,
         };
         #[cfg(not(feature = "xcp-tls"))]
         if matches!(address, Address::Tls { .. }) {

@@ -84,6 +84,10 @@ impl Socket {
     pub(super) fn dial(options: &Options, address: &Address) -> Result<(Self, Exported), ConnectError> {
         #[cfg(unix)]
         let io = |source| ConnectError::Io { address: address.to_string(), source };
+        #[cfg(feature = "xcp-tls")]
+        if options.tls_client.is_some() {
+            super::super::tls::check(address)?;
+        }
         match address {
             Address::Tcp { host, port } => {
                 Ok((Self::Tcp(dial_tcp(address, host, *port, options.handshake_timeout)?), None))

@@ -14,11 +14,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::error::BadOption;
 
 /// Bytes of a path that a socket's address has room for, without the 0 behind it.
 pub(super) const LONGEST_PATH: usize = 107;
+
+/// Clients that wait to be accepted; the system has a limit of its own.
+const BACKLOG: i32 = 1024;
 
 /// What a lock file begins with.
 const MAGIC: &str = "strait xcp socket\n";
@@ -50,11 +54,11 @@ pub(super) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Binds a socket at `path`, in place of one whose server is dead.
+    /// Binds a socket at `path`, in place of one whose server is dead. Whoever `mode` lets write it may connect.
     ///
     /// # Errors
     /// [`AddrInUse`](io::ErrorKind::AddrInUse) with what stands there; the system's.
-    pub(super) fn bind(path: &Path) -> io::Result<(UnixListener, Self)> {
+    pub(super) fn bind(path: &Path, mode: u32) -> io::Result<(UnixListener, Self)> {
         let place = Place::of(path)?;
         let lock = Lock::take(&place)?;
         match place.stat(&place.name)? {
@@ -65,7 +69,7 @@ impl SocketFile {
             }
             Some(stat) => return Err(in_use(&describe(&stat, &place))),
         }
-        let listener = UnixListener::bind(path)?;
+        let listener = listen(&place, mode)?;
         let stat = place.stat(&place.name)?.filter(is_socket);
         let record = record_of(&stat.ok_or_else(|| in_use("it was removed while it was made"))?);
         // From here on it goes again if something fails.
@@ -73,6 +77,15 @@ impl SocketFile {
         file.lock.keep(&file.record)?;
         Ok((listener, file))
     }
+}
+
+/// Nobody connects before the mode is right: a socket that is bound and does not listen yet refuses everybody.
+fn listen(place: &Place, mode: u32) -> io::Result<UnixListener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(&place.path)?)?;
+    rustix::fs::chmodat(&place.folder, &place.name, Mode::from_bits_truncate(mode), AtFlags::empty())?;
+    socket.listen(BACKLOG)?;
+    Ok(OwnedFd::from(socket).into())
 }
 
 impl Drop for SocketFile {

@@ -38,7 +38,7 @@ impl Folder {
 
     /// A server that was killed: its lock is free, and its files are there.
     fn dead_server(&self) {
-        let (_, mut file) = SocketFile::bind(&self.socket()).unwrap();
+        let (_, mut file) = SocketFile::bind(&self.socket(), 0o600).unwrap();
         // As a forked child drops it; the lock goes as the process would have taken it along.
         file.process = 0;
         drop(file);
@@ -47,7 +47,7 @@ impl Folder {
 
     /// Why nothing can be bound there.
     fn refusal(&self) -> String {
-        let error = SocketFile::bind(&self.socket()).map(|_| "it was bound").unwrap_err();
+        let error = SocketFile::bind(&self.socket(), 0o600).map(|_| "it was bound").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse, "{error}");
         error.to_string()
     }
@@ -60,9 +60,9 @@ impl Drop for Folder {
 }
 
 /// A socket that is bound, and that nobody listens on.
-fn bound(path: &Path) -> socket2::Socket {
-    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&socket2::SockAddr::unix(path).unwrap()).unwrap();
+fn bound(path: &Path) -> Socket {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::unix(path).unwrap()).unwrap();
     socket
 }
 
@@ -122,7 +122,7 @@ fn a_socket_of_somebody_else_is_left_alone_whether_it_answers_or_not() {
 #[test]
 fn a_living_servers_socket_is_not_replaced_and_a_dead_ones_is() {
     let folder = Folder::new();
-    let (listener, file) = SocketFile::bind(&folder.socket()).unwrap();
+    let (listener, file) = SocketFile::bind(&folder.socket(), 0o600).unwrap();
     assert!(folder.refusal().contains("is held"), "{}", folder.refusal());
     // Nor if its backlog is full, or its socket does not answer any more.
     drop(listener);
@@ -132,7 +132,7 @@ fn a_living_servers_socket_is_not_replaced_and_a_dead_ones_is() {
 
     folder.dead_server();
     let dead = inode(&folder.lock());
-    let (listener, file) = SocketFile::bind(&folder.socket()).unwrap();
+    let (listener, file) = SocketFile::bind(&folder.socket(), 0o600).unwrap();
     assert_eq!(inode(&folder.lock()), dead, "the lock goes on");
     let client = UnixStream::connect(folder.socket()).unwrap();
     listener.accept().unwrap();
@@ -154,14 +154,14 @@ fn what_took_a_dead_servers_place_is_left_alone() {
     assert_eq!(std::fs::read(folder.socket()).unwrap(), b"precious");
     // And once nothing stands there the lock is of no further use.
     std::fs::remove_file(folder.socket()).unwrap();
-    drop(SocketFile::bind(&folder.socket()).unwrap());
+    drop(SocketFile::bind(&folder.socket(), 0o600).unwrap());
     assert_eq!(folder.names(), Vec::<String>::new());
 }
 
 #[test]
 fn a_server_removes_its_own_socket_and_nothing_that_took_its_place() {
     let folder = Folder::new();
-    let (_listener, file) = SocketFile::bind(&folder.socket()).unwrap();
+    let (_listener, file) = SocketFile::bind(&folder.socket(), 0o600).unwrap();
     std::fs::remove_file(folder.socket()).unwrap();
     let other = bound(&folder.socket());
     other.listen(1).unwrap();
@@ -170,7 +170,7 @@ fn a_server_removes_its_own_socket_and_nothing_that_took_its_place() {
     assert!(UnixStream::connect(folder.socket()).is_ok());
 
     let folder = Folder::new();
-    let (_listener, file) = SocketFile::bind(&folder.socket()).unwrap();
+    let (_listener, file) = SocketFile::bind(&folder.socket(), 0o600).unwrap();
     for path in [folder.socket(), folder.lock()] {
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "precious").unwrap();
@@ -186,7 +186,7 @@ fn a_socket_is_found_again_when_its_folder_has_another_name() {
     let folder = Folder::new();
     let (before, after) = (folder.0.join("before"), folder.0.join("after"));
     std::fs::create_dir(&before).unwrap();
-    let (_listener, file) = SocketFile::bind(&before.join("s")).unwrap();
+    let (_listener, file) = SocketFile::bind(&before.join("s"), 0o600).unwrap();
     std::fs::rename(&before, &after).unwrap();
     std::fs::create_dir(&before).unwrap();
     let _other = bound(&before.join("s"));
@@ -220,9 +220,9 @@ fn paths_are_as_long_as_a_sockets_address() {
     for no_file in ["", "/..", "/s/"] {
         let path = format!("{}{no_file}", folder.0.display());
         let path = if no_file.is_empty() { "/".to_owned() } else { path };
-        assert!(SocketFile::bind(Path::new(&path)).is_err(), "{path}");
+        assert!(SocketFile::bind(Path::new(&path), 0o600).is_err(), "{path}");
     }
     assert_eq!(folder.names(), Vec::<String>::new());
     let missing = folder.0.join("missing/s");
-    assert_eq!(SocketFile::bind(&missing).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(SocketFile::bind(&missing, 0o600).unwrap_err().kind(), ErrorKind::NotFound);
 }

@@ -38,6 +38,8 @@ use rustls::{
     ClientConfig, ClientConnection, ConnectionCommon, ServerConfig, ServerConnection, SideData, StreamOwned,
 };
 
+use super::address::Address;
+use super::error::BadOption;
 use super::psk::{Psk, SECRET_LEN};
 
 /// What both ends say they speak inside of TLS.
@@ -165,6 +167,14 @@ impl TlsClient {
 
 fn identity_error(certificates: &Pem, key: &Pem, error: rustls::Error) -> TlsError {
     TlsError::Identity { certificates: certificates.name(), key: key.name(), error }
+}
+
+/// Refuses an address without TLS: nobody who sets TLS up means to speak in the clear.
+pub(super) fn check(address: &Address) -> Result<(), BadOption> {
+    match address {
+        Address::Tls { .. } => Ok(()),
+        _ => Err(BadOption::TlsNotUsed { address: address.to_string() }),
+    }
 }
 
 /// Shakes hands with the client at the other end of a blocking `stream`, which may have timeouts.
