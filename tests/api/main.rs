@@ -1,6 +1,7 @@
 //! The async half of the API, and the numbers that endpoints report, both ends in one process.
 #![forbid(unsafe_code)]
 
+mod changed;
 mod link;
 mod waits;
 

@@ -307,6 +307,11 @@ impl<P: Platform> ReaderEndpoint<P> {
         lend::claimed(self.buffer(), claimed)
     }
 
+    /// The frame's bytes, to be changed in place: nobody else looks at them until its space is returned.
+    pub fn bytes_mut<'a>(&'a mut self, claimed: &'a mut Claimed) -> &'a mut [u8] {
+        lend::claimed_mut(self.buffer(), claimed)
+    }
+
     /// Gives a frame's space back to the writer. Frames must be released in the order in which they were claimed;
     /// [`ReleaseQueue`](super::release::ReleaseQueue) brings others into it.
     ///

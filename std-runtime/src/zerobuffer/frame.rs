@@ -81,6 +81,22 @@ impl io::Write for FrameMut<'_> {
 
 /// One received frame, in shared memory (or a private copy, see [`copy_frames`]). Dropping it returns its space.
 ///
+/// It may be changed in place: until it is dropped its bytes are this reader's alone.
+///
+/// ```
+/// # fn main() -> strait::Result<()> {
+/// # use strait::zerobuffer::{Reader, Writer};
+/// # let name = format!("doc-frame-{}", std::process::id());
+/// # let mut reader = Reader::builder(&name).payload_capacity(1 << 16).create()?;
+/// # let mut writer = Writer::connect(&name)?;
+/// # writer.send(b"abc")?;
+/// let mut frame = reader.recv()?;
+/// frame.make_ascii_uppercase();       // no copy
+/// assert_eq!(&*frame, b"ABC");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// It borrows the reader, so there is one at a time; [`Reader::recv_owned`] gives frames that can be held. A frame
 /// leaked with [`std::mem::forget`] blocks its space for good, which is not unsound.
 ///
@@ -129,6 +145,21 @@ impl Deref for Frame<'_> {
     }
 }
 
+impl DerefMut for Frame<'_> {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match &mut self.claimed {
+            Some(claimed) => self.reader.bytes_mut(claimed),
+            None => self.reader.copied_mut(),
+        }
+    }
+}
+
+impl AsMut<[u8]> for Frame<'_> {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self
+    }
+}
+
 impl AsRef<[u8]> for Frame<'_> {
     fn as_ref(&self) -> &[u8] {
         self
@@ -146,7 +177,7 @@ impl Drop for Frame<'_> {
 /// A received frame that does not borrow its reader: hold several, send them to other threads, drop them in any order.
 ///
 /// Space goes back to the writer in frame order: that of a later frame waits for every earlier one. The frame stays
-/// readable after its reader is gone.
+/// readable after its reader is gone. It may be changed in place, as a [`Frame`].
 pub struct OwnedFrame {
     ledger: Arc<Ledger>,
     claimed: Option<Claimed>,
@@ -174,15 +205,6 @@ impl OwnedFrame {
 }
 
 impl OwnedFrame {
-    /// The bytes, to be changed in place: this frame is the only one that has them.
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        match (&mut self.claimed, &mut self.copy) {
-            (Some(claimed), _) => self.ledger.bytes_mut(claimed),
-            (None, Some(copy)) => copy,
-            (None, None) => &mut [],
-        }
-    }
-
     /// Whether the bytes are in shared memory, and not a private copy.
     pub(super) fn is_in_ring(&self) -> bool {
         self.claimed.is_some()
@@ -198,6 +220,22 @@ impl Deref for OwnedFrame {
             (None, Some(copy)) => copy,
             (None, None) => &[],
         }
+    }
+}
+
+impl DerefMut for OwnedFrame {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match (&mut self.claimed, &mut self.copy) {
+            (Some(claimed), _) => self.ledger.bytes_mut(claimed),
+            (None, Some(copy)) => copy,
+            (None, None) => &mut [],
+        }
+    }
+}
+
+impl AsMut<[u8]> for OwnedFrame {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self
     }
 }
 

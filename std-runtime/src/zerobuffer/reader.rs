@@ -258,6 +258,10 @@ impl Reader {
         self.endpoint.bytes(claimed)
     }
 
+    pub(super) fn bytes_mut<'a>(&'a mut self, claimed: &'a mut Claimed) -> &'a mut [u8] {
+        self.endpoint.bytes_mut(claimed)
+    }
+
     pub(super) fn copies(&self) -> bool {
         self.copy_frames
     }
@@ -269,6 +273,10 @@ impl Reader {
 
     pub(super) fn copied(&self) -> &[u8] {
         &self.copied
+    }
+
+    pub(super) fn copied_mut(&mut self) -> &mut [u8] {
+        &mut self.copied
     }
 
     /// The metadata that the writer has set; `None` while it has set none.
@@ -324,6 +332,11 @@ impl Reader {
     /// Bytes of the metadata block, 8 of them for the length.
     pub fn metadata_capacity(&self) -> u64 {
         self.endpoint.geometry().metadata_size
+    }
+
+    /// How long [`recv`](Self::recv) waits; [`Duration::MAX`] is for ever.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Changes how long [`recv`](Self::recv) waits.

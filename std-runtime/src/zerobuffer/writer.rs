@@ -317,6 +317,11 @@ impl Writer {
         usize::try_from(self.endpoint.geometry().max_frame_len()).unwrap_or(usize::MAX)
     }
 
+    /// How long [`reserve`](Self::reserve) and [`send`](Self::send) wait; [`Duration::MAX`] is for ever.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Changes how long [`reserve`](Self::reserve) and [`send`](Self::send) wait.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;

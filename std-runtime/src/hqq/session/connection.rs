@@ -27,6 +27,11 @@ impl Connection {
         self.id
     }
 
+    /// How long its waits last; [`Duration::MAX`] is for ever.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The same connection with another timeout for its waits; [`Duration::MAX`] for ever.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {

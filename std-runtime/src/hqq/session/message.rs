@@ -179,6 +179,11 @@ impl Request {
         self.key.connection
     }
 
+    /// How long its answer waits for room; [`Duration::MAX`] is for ever.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The same with another timeout for its answer; otherwise it is that of the [`Connection`](super::Connection) which
     /// received it.
     #[must_use]

@@ -100,7 +100,7 @@ impl Deref for RequestMut {
 
 impl DerefMut for RequestMut {
     fn deref_mut(&mut self) -> &mut [u8] {
-        self.request.frame.bytes_mut().get_mut(..self.len).unwrap_or_default()
+        self.request.frame.get_mut(..self.len).unwrap_or_default()
     }
 }
 
