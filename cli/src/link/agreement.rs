@@ -44,7 +44,7 @@ pub(super) struct Agreement {
     #[arg(long)]
     qos: bool,
 
-    /// Acknowledges messages; those that a dead receiver has not acknowledged go once more to the next
+    /// Acknowledges messages; those that a dead receiver has not acknowledged go to the next
     #[arg(long)]
     reliable: bool,
 

@@ -12,8 +12,8 @@ use crate::hqq::packet::Chunk;
 use crate::hqq::{Features, OpCode};
 use crate::time::Instant;
 
-impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, const CALLS: usize>
-    Session<CONNECTIONS, ASSEMBLIES, OUTGOING, CALLS>
+impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, const CALLS: usize, B: Clone>
+    Session<CONNECTIONS, ASSEMBLIES, OUTGOING, CALLS, B>
 {
     /// A chunk of the peer.
     pub(super) fn handle_chunk(&mut self, now: Instant, chunk: &Chunk) -> Result<Option<Event>, PeerError> {

@@ -9,8 +9,8 @@ use super::{CONTROL, REPLIES, Session};
 use crate::hqq::packet::Operation;
 use crate::hqq::{Features, Profile};
 
-impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, const CALLS: usize>
-    Session<CONNECTIONS, ASSEMBLIES, OUTGOING, CALLS>
+impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, const CALLS: usize, B: Clone>
+    Session<CONNECTIONS, ASSEMBLIES, OUTGOING, CALLS, B>
 {
     /// Asks the peer to negotiate. Either end may, and both may.
     ///
@@ -54,13 +54,19 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
         Ok(())
     }
 
-    /// Begins a message. Its chunks come out of [`poll_packet`](Self::poll_packet).
+    /// Begins a message of which `body` has the bytes. Its chunks come out of [`poll_packet`](Self::poll_packet), each with
+    /// its body.
     ///
     /// With reliable delivery agreed, a message that stands alone waits to be acknowledged.
     ///
     /// # Errors
     /// [`SendError`], at once; nothing has changed then.
-    pub fn begin(&mut self, connection: ConnectionId, outgoing: Outgoing) -> Result<MessageKey, SendError> {
+    pub fn begin_with(
+        &mut self,
+        connection: ConnectionId,
+        outgoing: Outgoing,
+        body: B,
+    ) -> Result<MessageKey, SendError> {
         let agreed = *self.agreed().ok_or(SendError::NotNegotiated)?;
         self.check(&agreed, connection, &outgoing)?;
         let kind = outgoing.what.kind();
@@ -76,7 +82,7 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
             redelivered: false,
             priority: outgoing.priority,
         };
-        let entry = Entry::new(key, marks, outgoing.aux, outgoing.total);
+        let entry = Entry::new(key, marks, (outgoing.aux, outgoing.total), body);
         match kind {
             Kind::Message if agreed.is_reliable() => self.reliable.push(&entry),
             Kind::Message => {}
@@ -215,5 +221,20 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
             return Err(SendError::TooManyMessages { limit: OUTGOING });
         }
         Ok(())
+    }
+}
+
+impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, const CALLS: usize>
+    Session<CONNECTIONS, ASSEMBLIES, OUTGOING, CALLS>
+{
+    /// [`begin_with`](Self::begin_with) for who keeps the bytes elsewhere: until [`Event::Sent`](super::Event::Sent), and with
+    /// reliable delivery until [`Event::Acknowledged`](super::Event::Acknowledged) or
+    /// [`Event::Undelivered`](super::Event::Undelivered), under the key of [`Event::Redeliver`](super::Event::Redeliver) in
+    /// between.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin(&mut self, connection: ConnectionId, outgoing: Outgoing) -> Result<MessageKey, SendError> {
+        self.begin_with(connection, outgoing, ())
     }
 }

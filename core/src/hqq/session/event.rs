@@ -7,8 +7,8 @@ use crate::hqq::ErrorCode;
 use crate::hqq::packet::{Counters, Packet};
 
 /// What to publish in the next slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transmit {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transmit<B = ()> {
     /// A packet without bytes.
     Packet(Packet),
     /// A chunk: the slot's buffer takes `len` bytes of the message from `offset` on, sealed if encryption is agreed.
@@ -21,6 +21,8 @@ pub enum Transmit {
         offset: u64,
         /// How many they are, without what sealing adds.
         len: u64,
+        /// What [`begin_with`](super::Session::begin_with) was given for the message.
+        body: B,
     },
 }
 
@@ -139,7 +141,7 @@ pub enum Event {
         /// Which.
         message: MessageKey,
     },
-    /// A message goes once more, to the next peer, on connection 0.
+    /// A message goes again, to the next peer, on connection 0.
     Redeliver {
         /// What it was called.
         old: MessageKey,

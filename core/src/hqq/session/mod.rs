@@ -7,8 +7,9 @@
 //!  ring ◄── Transmit ──── poll_packet() ─────└─────────┘── poll_event(), poll_timeout()
 //! ```
 //!
-//! A message's bytes are never here, only their numbers: `Transmit::Chunk` says which bytes go into the slot,
-//! [`Event::Chunk`] says where those in the slot belong.
+//! A message's bytes are never looked at: `Transmit::Chunk` says which bytes of which body go into the slot,
+//! [`Event::Chunk`] says where those in the slot belong. A body is whatever [`begin_with`](Session::begin_with) was given: it
+//! stays with what is known of its message, also while that waits to be sent again.
 //!
 //! | file | question it answers |
 //! |---|---|
@@ -157,6 +158,7 @@ pub struct Session<
     const ASSEMBLIES: usize,
     const OUTGOING: usize,
     const CALLS: usize,
+    B = (),
 > {
     config: Config,
     negotiation: Negotiation,
@@ -165,8 +167,8 @@ pub struct Session<
     control: Deque<Packet, CONTROL>,
     connections: Connections<CONNECTIONS>,
     assemblies: Assemblies<ASSEMBLIES>,
-    sending: Sending<OUTGOING>,
-    reliable: Reliable<OUTGOING>,
+    sending: Sending<OUTGOING, B>,
+    reliable: Reliable<OUTGOING, B>,
     schedule: Schedule,
     calls: Calls<CALLS>,
     next_message: u64,
@@ -177,8 +179,8 @@ pub struct Session<
     asked: u32,
 }
 
-impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, const CALLS: usize>
-    Session<CONNECTIONS, ASSEMBLIES, OUTGOING, CALLS>
+impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, const CALLS: usize, B: Clone>
+    Session<CONNECTIONS, ASSEMBLIES, OUTGOING, CALLS, B>
 {
     /// A session that has not negotiated. Encryption is not offered if its overhead leaves no room in a slot.
     pub fn new(config: Config) -> Self {

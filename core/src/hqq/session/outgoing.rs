@@ -22,8 +22,8 @@ pub(super) enum Progress {
 }
 
 /// A message that is being sent.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
+#[derive(Clone, Debug)]
+pub(super) struct Entry<B> {
     pub(super) key: MessageKey,
     pub(super) marks: Marks,
     pub(super) aux: u64,
@@ -33,11 +33,13 @@ pub(super) struct Entry {
     /// Whether a chunk was sent.
     pub(super) begun: bool,
     pub(super) progress: Progress,
+    /// What its bytes are taken from: never apart from what is known of them.
+    pub(super) body: B,
 }
 
-impl Entry {
-    pub(super) const fn new(key: MessageKey, marks: Marks, aux: u64, total: u64) -> Self {
-        Self { key, marks, aux, total, offset: 0, begun: false, progress: Progress::Sending }
+impl<B> Entry<B> {
+    pub(super) fn new(key: MessageKey, marks: Marks, (aux, total): (u64, u64), body: B) -> Self {
+        Self { key, marks, aux, total, offset: 0, begun: false, progress: Progress::Sending, body }
     }
 
     /// Bytes of its next chunk, of slots that take `limit`.
@@ -53,19 +55,19 @@ impl Entry {
 
 /// At most `N` messages, in the order of their beginning.
 #[derive(Debug)]
-pub(super) struct Sending<const N: usize> {
-    all: Vec<Entry, N>,
+pub(super) struct Sending<const N: usize, B> {
+    all: Vec<Entry<B>, N>,
     /// The connection that each class served last.
     served: [u64; CLASSES],
 }
 
-impl<const N: usize> Sending<N> {
+impl<const N: usize, B: Clone> Sending<N, B> {
     pub(super) const fn new() -> Self {
         Self { all: Vec::new(), served: [0; CLASSES] }
     }
 
     /// Whether it was taken.
-    pub(super) fn push(&mut self, entry: Entry) -> bool {
+    pub(super) fn push(&mut self, entry: Entry<B>) -> bool {
         self.all.push(entry).is_ok()
     }
 
@@ -73,13 +75,13 @@ impl<const N: usize> Sending<N> {
         self.all.is_full()
     }
 
-    pub(super) fn find_mut(&mut self, key: MessageKey) -> Option<&mut Entry> {
+    pub(super) fn find_mut(&mut self, key: MessageKey) -> Option<&mut Entry<B>> {
         self.all.iter_mut().find(|entry| entry.key == key && entry.progress == Progress::Sending)
     }
 
     /// Whether it is not yet ended.
     pub(super) fn contains(&self, key: MessageKey) -> bool {
-        let ongoing = |entry: &Entry| matches!(entry.progress, Progress::Sending | Progress::Aborting);
+        let ongoing = |entry: &Entry<B>| matches!(entry.progress, Progress::Sending | Progress::Aborting);
         self.all.iter().any(|entry| entry.key == key && ongoing(entry))
     }
 
@@ -89,12 +91,12 @@ impl<const N: usize> Sending<N> {
     }
 
     /// Ends those that `keep` does not say, without a report.
-    pub(super) fn retain(&mut self, keep: impl Fn(&Entry) -> bool) {
+    pub(super) fn retain(&mut self, keep: impl Fn(&Entry<B>) -> bool) {
         self.all.retain(|entry| keep(entry) || entry.progress == Progress::Sent);
     }
 
     /// Those that `which` says end early, for `why`.
-    pub(super) fn end(&mut self, why: UnsentReason, which: impl Fn(&Entry) -> bool) {
+    pub(super) fn end(&mut self, why: UnsentReason, which: impl Fn(&Entry<B>) -> bool) {
         // Who gave a message up need not hear of it again.
         self.all.retain(|entry| entry.progress != Progress::Aborting || !which(entry));
         for entry in &mut self.all {
@@ -105,12 +107,12 @@ impl<const N: usize> Sending<N> {
     }
 
     /// One that is to be told to have been given up, removed.
-    pub(super) fn take_aborting(&mut self) -> Option<Entry> {
+    pub(super) fn take_aborting(&mut self) -> Option<Entry<B>> {
         self.take(|entry| entry.progress == Progress::Aborting)
     }
 
     /// One that ended and was not reported, removed.
-    pub(super) fn take_ended(&mut self) -> Option<Entry> {
+    pub(super) fn take_ended(&mut self) -> Option<Entry<B>> {
         self.take(|entry| matches!(entry.progress, Progress::Sent | Progress::Unsent(_)))
     }
 
@@ -120,7 +122,7 @@ impl<const N: usize> Sending<N> {
     }
 
     /// Per class, the message whose turn it is among those that `may_send`.
-    pub(super) fn heads(&self, may_send: impl Fn(&Entry) -> bool) -> [Option<MessageKey>; CLASSES] {
+    pub(super) fn heads(&self, may_send: impl Fn(&Entry<B>) -> bool) -> [Option<MessageKey>; CLASSES] {
         let mut best = [None; CLASSES];
         for (at, entry) in self.all.iter().enumerate() {
             let class = usize::from(entry.marks.priority);
@@ -143,12 +145,12 @@ impl<const N: usize> Sending<N> {
     }
 
     /// Whether no earlier message of its lane is unfinished.
-    fn is_head(&self, at: usize, entry: &Entry) -> bool {
+    fn is_head(&self, at: usize, entry: &Entry<B>) -> bool {
         let mut earlier = self.all.iter().take(at).filter(|earlier| earlier.progress == Progress::Sending);
         earlier.all(|earlier| earlier.lane() != entry.lane())
     }
 
-    fn take(&mut self, which: impl Fn(&Entry) -> bool) -> Option<Entry> {
+    fn take(&mut self, which: impl Fn(&Entry<B>) -> bool) -> Option<Entry<B>> {
         let at = self.all.iter().position(which)?;
         // In order, so that lanes keep theirs.
         Some(self.all.remove(at))
@@ -166,24 +168,25 @@ enum Wait {
 }
 
 /// A message that was begun and not acknowledged.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Unacknowledged {
+#[derive(Clone, Debug)]
+pub(super) struct Unacknowledged<B> {
     pub(super) key: MessageKey,
     pub(super) marks: Marks,
     pub(super) aux: u64,
     pub(super) total: u64,
     /// Whether all of its chunks were sent.
     pub(super) sent: bool,
+    pub(super) body: B,
     wait: Wait,
 }
 
 /// At most `N` messages that wait to be acknowledged.
 #[derive(Debug)]
-pub(super) struct Reliable<const N: usize> {
-    all: Vec<Unacknowledged, N>,
+pub(super) struct Reliable<const N: usize, B> {
+    all: Vec<Unacknowledged<B>, N>,
 }
 
-impl<const N: usize> Reliable<N> {
+impl<const N: usize, B: Clone> Reliable<N, B> {
     pub(super) const fn new() -> Self {
         Self { all: Vec::new() }
     }
@@ -193,16 +196,10 @@ impl<const N: usize> Reliable<N> {
     }
 
     /// Waits for its acknowledgement.
-    pub(super) fn push(&mut self, entry: &Entry) {
+    pub(super) fn push(&mut self, entry: &Entry<B>) {
         let Entry { key, marks, aux, total, .. } = *entry;
-        let _ = self.all.push(Unacknowledged {
-            key,
-            marks,
-            aux,
-            total,
-            sent: false,
-            wait: Wait::Acknowledgement,
-        });
+        let (sent, body, wait) = (false, entry.body.clone(), Wait::Acknowledgement);
+        let _ = self.all.push(Unacknowledged { key, marks, aux, total, sent, body, wait });
     }
 
     pub(super) fn sent(&mut self, key: MessageKey) {
@@ -219,7 +216,7 @@ impl<const N: usize> Reliable<N> {
     /// Whether it waited for that.
     pub(super) fn acknowledge(&mut self, key: MessageKey) -> bool {
         let waits =
-            |entry: &Unacknowledged| entry.key == key && entry.sent && entry.wait == Wait::Acknowledgement;
+            |entry: &Unacknowledged<B>| entry.key == key && entry.sent && entry.wait == Wait::Acknowledgement;
         let waited = self.all.iter().any(waits);
         self.all.retain(|entry| !waits(entry));
         waited
@@ -239,10 +236,10 @@ impl<const N: usize> Reliable<N> {
         }
     }
 
-    /// The peer is dead: what was sent once is sent once more, what was sent twice is given up.
+    /// The peer is dead: what it has not acknowledged goes to the next, however often it was sent.
     pub(super) fn lose(&mut self) {
         for entry in self.all.iter_mut().filter(|entry| entry.wait == Wait::Acknowledgement) {
-            entry.wait = if entry.marks.redelivered { Wait::Report } else { Wait::NextPeer };
+            (entry.wait, entry.sent) = (Wait::NextPeer, false);
         }
     }
 
@@ -254,12 +251,12 @@ impl<const N: usize> Reliable<N> {
     }
 
     /// A message given up and not reported.
-    pub(super) fn take_given_up(&mut self) -> Option<Unacknowledged> {
+    pub(super) fn take_given_up(&mut self) -> Option<Unacknowledged<B>> {
         self.take(Wait::Report)
     }
 
     /// A message for the next peer.
-    pub(super) fn take_again(&mut self) -> Option<Unacknowledged> {
+    pub(super) fn take_again(&mut self) -> Option<Unacknowledged<B>> {
         self.take(Wait::NextPeer)
     }
 
@@ -268,7 +265,7 @@ impl<const N: usize> Reliable<N> {
         self.all.len()
     }
 
-    fn take(&mut self, wait: Wait) -> Option<Unacknowledged> {
+    fn take(&mut self, wait: Wait) -> Option<Unacknowledged<B>> {
         let at = self.all.iter().position(|entry| entry.wait == wait)?;
         Some(self.all.remove(at))
     }

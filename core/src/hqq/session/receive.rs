@@ -11,8 +11,8 @@ use crate::hqq::packet::{Operation, Packet};
 use crate::hqq::{ErrorCode, Features, OpCode};
 use crate::time::Instant;
 
-impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, const CALLS: usize>
-    Session<CONNECTIONS, ASSEMBLIES, OUTGOING, CALLS>
+impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, const CALLS: usize, B: Clone>
+    Session<CONNECTIONS, ASSEMBLIES, OUTGOING, CALLS, B>
 {
     /// Takes the next packet of the peer.
     ///
@@ -67,7 +67,7 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
     ///
     /// Connections are closed, calls fail, unfinished messages are dropped. The next peer may negotiate, and is greeted
     /// with `salt`: new random words, because a key must not serve twice. Messages that were not acknowledged wait for
-    /// it, unless they had been sent twice.
+    /// it, however often they were sent.
     pub fn handle_peer_lost(&mut self, salt: [u64; 3]) {
         self.control.clear();
         self.failed = None;

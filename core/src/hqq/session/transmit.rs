@@ -11,15 +11,15 @@ use super::outgoing::{Entry, Progress, Unacknowledged};
 use crate::hqq::packet::{Chunk, Operation};
 use crate::hqq::{ChunkFlags, Features};
 
-impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, const CALLS: usize>
-    Session<CONNECTIONS, ASSEMBLIES, OUTGOING, CALLS>
+impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, const CALLS: usize, B: Clone>
+    Session<CONNECTIONS, ASSEMBLIES, OUTGOING, CALLS, B>
 {
     /// What to publish in the next slot; `None` if nothing, or nothing that there is credit for.
     ///
     /// It counts as sent: call this with a slot reserved. Packets without bytes come first, then chunks: the most
     /// urgent class, unless another has been passed over `starvation_bound` times.
     #[must_use]
-    pub fn poll_packet(&mut self) -> Option<Transmit> {
+    pub fn poll_packet(&mut self) -> Option<Transmit<B>> {
         if let Some(packet) = self.control.pop_front() {
             return Some(Transmit::Packet(packet));
         }
@@ -77,7 +77,7 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
         Some(abort(key.connection.0, key.message, marks.flags().intersection(KIND)))
     }
 
-    fn poll_chunk(&mut self, agreed: &Agreed) -> Option<Transmit> {
+    fn poll_chunk(&mut self, agreed: &Agreed) -> Option<Transmit<B>> {
         let limit = self.limit(agreed);
         let flow = agreed.has(Features::FLOW_CONTROL);
         // The peer may take no more unfinished messages than we do.
@@ -101,6 +101,7 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
         entry.offset = offset.saturating_add(len);
         entry.begun = true;
         let (total, aux, marks, last) = (entry.total, entry.aux, entry.marks, entry.offset == entry.total);
+        let body = entry.body.clone();
         if last {
             entry.progress = Progress::Sent;
             self.sent(key, total);
@@ -125,7 +126,7 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
             aux: if offset == 0 { aux } else { 0 },
         };
         let packet = Operation::Chunk(chunk).emit(self.config.profile, self.config.slot_len);
-        Some(Transmit::Chunk { packet, message: key, offset, len })
+        Some(Transmit::Chunk { packet, message: key, offset, len, body })
     }
 
     /// The last chunk of a message was polled.
@@ -154,7 +155,7 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
             return None;
         }
         let again = self.reliable.take_again()?;
-        let Unacknowledged { key: old, mut marks, aux, total, .. } = again;
+        let Unacknowledged { key: old, mut marks, aux, total, body, .. } = again;
         let needs_more = marks.compressed && !agreed.has(Features::COMPRESSION)
             || total > self.limit(&agreed) && !agreed.has(Features::LARGE_COPY);
         if needs_more {
@@ -166,7 +167,7 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
         }
         let message = self.next_message();
         let new = MessageKey { connection: ConnectionId::IMPLICIT, message, kind: Kind::Message };
-        let entry = Entry::new(new, marks, aux, total);
+        let entry = Entry::new(new, marks, (aux, total), body);
         self.reliable.push(&entry);
         let taken = self.sending.push(entry);
         debug_assert!(taken, "it was not full");

@@ -57,6 +57,20 @@ pub enum SessionError {
     /// All numbers that a key can seal with were used.
     #[error("the session's key is used up: negotiate a new session")]
     KeyUsedUp,
+    /// A message's bytes end before one of its chunks: a fault of this library, and nothing was sent in their place.
+    #[error("a chunk at {offset} lies outside the {len} bytes of its message: please report this")]
+    BodyTooShort {
+        /// Where the chunk begins.
+        offset: u64,
+        /// Bytes that there are.
+        len: u64,
+    },
+    /// Messages were given up before anybody had taken them.
+    #[error("{count} messages were given up: the next peer does not acknowledge, or cannot take them")]
+    Undelivered {
+        /// How many, since this was told last.
+        count: u64,
+    },
     /// The link cannot send.
     #[error(transparent)]
     Send(SendError),

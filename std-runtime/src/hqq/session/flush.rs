@@ -15,24 +15,11 @@ impl State {
     pub(super) fn flush(&mut self) -> bool {
         // Bounded by what the machine's tables hold.
         loop {
-            if self.pending.is_none() {
-                let Some(transmit) = self.machine.poll_packet() else { return true };
-                let body = match transmit {
-                    Transmit::Packet(_) => None,
-                    Transmit::Chunk { message, .. } => {
-                        // Kept until the machine says that it is sent, and by `pending` from here on.
-                        Some(
-                            self.bodies
-                                .get(&message)
-                                .map_or_else(|| Arc::from([]), |body| Arc::clone(&body.bytes)),
-                        )
-                    }
-                };
-                self.pending = Some((transmit, body));
-            }
-            let Some((transmit, body)) = self.pending.take() else { return true };
-            if !self.put(transmit, body.as_deref().unwrap_or_default()) {
-                self.pending = Some((transmit, body));
+            let Some(transmit) = self.pending.take().or_else(|| self.machine.poll_packet()) else {
+                return true;
+            };
+            if !self.put(&transmit) {
+                self.pending = Some(transmit);
                 return false;
             }
             if self.broken.is_some() {
@@ -42,7 +29,7 @@ impl State {
     }
 
     /// Puts one into the ring; `false` if the ring is full.
-    fn put(&mut self, transmit: Transmit, body: &[u8]) -> bool {
+    fn put(&mut self, transmit: &Transmit<Arc<[u8]>>) -> bool {
         let seals =
             self.machine.agreed().is_some_and(|agreed| agreed.features.contains(Features::ENCRYPTION));
         let ours = self.tx.serial();
@@ -54,8 +41,8 @@ impl State {
                 return true;
             }
         };
-        let (packet, offset, len) = match transmit {
-            Transmit::Packet(packet) => {
+        let (packet, offset, len, body) = match transmit {
+            &Transmit::Packet(packet) => {
                 slot.commit_packet(match packet.opcode() {
                     OpCode::PROTO_NEGOTIATE => serials::request(packet, ours),
                     OpCode::PROTO_ACK => serials::answer(packet, self.asked_by, ours),
@@ -63,17 +50,21 @@ impl State {
                 });
                 return true;
             }
-            Transmit::Chunk { packet, offset, len, .. } => (packet, offset, len),
+            Transmit::Chunk { packet, offset, len, body, .. } => (packet, *offset, *len, body),
         };
         let range = usize::try_from(offset).ok().zip(usize::try_from(len).ok());
         let plain = range.and_then(|(offset, len)| body.get(offset..offset.checked_add(len)?));
-        // The machine asks for bytes of the message it was told of; one that is gone has none to send.
-        let mut bytes = plain.unwrap_or_default();
+        let Some(mut bytes) = plain else {
+            // Begun with the length of its body: never, and if it were, then not with other bytes.
+            let len = body.len() as u64;
+            self.broken.get_or_insert(SessionError::BodyTooShort { offset, len });
+            return true;
+        };
         if seals {
             // In private memory first: plain bytes never stand in the link.
             self.scratch.clear();
             let sealer = self.sealer.as_mut();
-            if !sealer.is_some_and(|sealer| sealer.seal(&packet, bytes, &mut self.scratch)) {
+            if !sealer.is_some_and(|sealer| sealer.seal(packet, bytes, &mut self.scratch)) {
                 self.broken.get_or_insert(SessionError::KeyUsedUp);
                 return true;
             }
@@ -82,7 +73,7 @@ impl State {
         if let Some(to) = slot.get_mut(..bytes.len()) {
             to.copy_from_slice(bytes);
         }
-        slot.commit_packet(packet);
+        slot.commit_packet(*packet);
         true
     }
 

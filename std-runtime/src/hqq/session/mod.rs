@@ -30,7 +30,7 @@
 //! | `FLOW_CONTROL` | credits: a connection that nobody reads stops itself alone |
 //! | `STATISTICS` | [`peer_statistics`](Session::peer_statistics) |
 //! | `QOS` | [`send_with_priority`](Connection::send_with_priority) |
-//! | `RELIABLE_DELIVERY` (a capability) | messages are acknowledged when they are dropped by their receiver; those that a dead peer has not acknowledged go once more to the next |
+//! | `RELIABLE_DELIVERY` (a capability) | messages are acknowledged when they are dropped by their receiver; those that a dead peer has not acknowledged go to the next, and to the one after, until somebody has |
 //!
 //! What only one end offers is not used. Towards the Go implementation that is all but the first two.
 //!
@@ -198,13 +198,21 @@ impl Session {
         })
     }
 
-    /// Waits until every message was acknowledged, or given up. At once without reliable delivery.
+    /// Waits until every message was acknowledged: somebody has received it, and dropped it. At once without reliable
+    /// delivery. What a peer leaves unacknowledged waits for the next one.
     ///
     /// # Errors
-    /// [`SessionError::Timeout`].
+    /// [`SessionError::Timeout`]; [`SessionError::Undelivered`] once for messages that were given up, because the next peer
+    /// does not acknowledge or cannot take them.
     pub fn wait_acknowledged(&self, timeout: Duration) -> Result<(), SessionError> {
         self.connection.shared.wait(timeout, |state| {
-            Ok(if state.machine.unacknowledged() == 0 { Look::Done(()) } else { Look::Wait })
+            if state.machine.unacknowledged() > 0 {
+                return Ok(Look::Wait);
+            }
+            match core::mem::take(&mut state.undelivered) {
+                0 => Ok(Look::Done(())),
+                count => Err(SessionError::Undelivered { count }),
+            }
         })
     }
 }

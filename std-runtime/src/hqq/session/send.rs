@@ -8,7 +8,7 @@ use strait_core::hqq::session::{ConnectionId, MessageKey, Outgoing, SendError as
 
 use super::compress::compress;
 use super::error::SessionError;
-use super::state::{Body, BodyStage, Call, Look, Shared, Stage, State};
+use super::state::{Call, Look, SendStage, Shared, Stage, State};
 
 /// How a message goes.
 #[derive(Clone, Copy, Debug)]
@@ -46,23 +46,22 @@ impl Shared {
         })?;
         let sent = self.wait(way.timeout, |state| {
             state.settle(&self.options);
-            match state.bodies.get(&key).map(|body| body.stage.clone()) {
-                Some(BodyStage::Sending) if state.pending.is_some() => Ok(Look::WaitForRoom),
-                Some(BodyStage::Sending) => Ok(Look::Wait),
-                Some(BodyStage::Failed(error)) => {
-                    state.bodies.remove(&key);
+            match state.sending.get(&key).cloned() {
+                Some(SendStage::Sending) if state.pending.is_some() => Ok(Look::WaitForRoom),
+                Some(SendStage::Sending) => Ok(Look::Wait),
+                Some(SendStage::Failed(error)) => {
+                    state.sending.remove(&key);
                     Err(error)
                 }
                 // Polled to its end: the last chunk may still be on its way to the ring.
-                Some(BodyStage::Sent) | None if state.pending_is_of(key) => Ok(Look::WaitForRoom),
-                Some(BodyStage::Sent) | None => Ok(Look::Done(())),
+                None if state.pending_is_of(key) => Ok(Look::WaitForRoom),
+                None => Ok(Look::Done(())),
             }
         });
         if sent == Err(SessionError::Timeout) {
             let mut state = self.lock()?;
-            if state.machine.abort(key) {
-                state.bodies.remove(&key);
-            }
+            state.machine.abort(key);
+            state.sending.remove(&key);
             state.calls.remove(&(key.connection, key.message));
             state.settle(&self.options);
         }
@@ -84,7 +83,7 @@ impl State {
             Some(Stage::Asked) => return Ok(None),
             _ => {}
         }
-        let key = match self.machine.begin(way.connection, outgoing) {
+        let key = match self.machine.begin_with(way.connection, outgoing, Arc::clone(body)) {
             Ok(key) => key,
             Err(
                 CoreSendError::TooManyMessages { .. }
@@ -98,7 +97,7 @@ impl State {
         {
             self.statistics.large_messages += 1;
         }
-        self.bodies.insert(key, Body { bytes: Arc::clone(body), stage: BodyStage::Sending });
+        self.sending.insert(key, SendStage::Sending);
         if way.what == What::Request {
             self.calls.insert((key.connection, key.message), Call::Waiting);
         }
@@ -107,6 +106,6 @@ impl State {
 
     fn pending_is_of(&self, key: MessageKey) -> bool {
         use strait_core::hqq::session::Transmit;
-        matches!(&self.pending, Some((Transmit::Chunk { message, .. }, _)) if *message == key)
+        matches!(&self.pending, Some(Transmit::Chunk { message, .. }) if *message == key)
     }
 }

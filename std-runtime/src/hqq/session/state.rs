@@ -20,7 +20,7 @@ use super::statistics::SessionStatistics;
 use crate::os::Os;
 
 /// Logical connections, unfinished messages either way, messages under way, calls either way.
-pub(super) type Core = Machine<64, 64, 256, 256>;
+pub(super) type Core = Machine<64, 64, 256, 256, Arc<[u8]>>;
 
 /// Longest sleep of a waiting thread, after which it looks at what nobody tells it.
 const SLICE: Duration = Duration::from_millis(20);
@@ -34,17 +34,10 @@ pub(super) struct Options {
     pub(super) max_message: u64,
 }
 
-/// A message that is being sent, or waits to be acknowledged.
-#[derive(Debug)]
-pub(super) struct Body {
-    pub(super) bytes: Arc<[u8]>,
-    pub(super) stage: BodyStage,
-}
-
+/// What a thread that sends a message is to hear of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum BodyStage {
+pub(super) enum SendStage {
     Sending,
-    Sent,
     Failed(SessionError),
 }
 
@@ -68,8 +61,9 @@ pub(super) struct State {
     pub(super) tx: Producer<Os>,
     pub(super) side: Side,
     /// Polled, and not yet in the ring: it was full.
-    pub(super) pending: Option<(Transmit, Option<Arc<[u8]>>)>,
-    pub(super) bodies: HashMap<MessageKey, Body>,
+    pub(super) pending: Option<Transmit<Arc<[u8]>>>,
+    /// Of messages that somebody waits for; one that is sent, or kept for the next peer, is not here.
+    pub(super) sending: HashMap<MessageKey, SendStage>,
     pub(super) incoming: Incoming,
     pub(super) calls: HashMap<(ConnectionId, u64), Call>,
     pub(super) connections: HashMap<ConnectionId, Stage>,
@@ -84,6 +78,8 @@ pub(super) struct State {
     /// Messages that were consumed, and that there was no room yet to acknowledge.
     pub(super) consumed: VecDeque<MessageKey>,
     pub(super) peer_counters: Option<Counters>,
+    /// Messages given up that nobody was told of.
+    pub(super) undelivered: u64,
     /// Set once, and for good, by what no session survives.
     pub(super) broken: Option<SessionError>,
     /// Why nothing is agreed now; `None` while it may come.
@@ -241,14 +237,7 @@ impl State {
                 self.finish_call((connection, message), Err(error));
             }
             Event::Sent { message } => {
-                let keeps = self.machine.agreed().is_some_and(Agreed::is_reliable)
-                    && message.kind == strait_core::hqq::session::Kind::Message;
-                if let Some(body) = self.bodies.get_mut(&message) {
-                    body.stage = BodyStage::Sent;
-                }
-                if !keeps {
-                    self.bodies.remove(&message);
-                }
+                self.sending.remove(&message);
             }
             Event::Unsent { message, reason } => {
                 let error = match reason {
@@ -258,24 +247,20 @@ impl State {
                         reason: CloseReason::ByPeer(0),
                     },
                 };
-                if let Some(body) = self.bodies.get_mut(&message) {
-                    body.stage = BodyStage::Failed(error);
+                if let Some(stage) = self.sending.get_mut(&message) {
+                    *stage = SendStage::Failed(error);
                 }
             }
-            Event::Acknowledged { message } => {
-                self.statistics.acknowledged += 1;
-                self.bodies.remove(&message);
-            }
-            Event::Redeliver { old, new } => {
+            Event::Acknowledged { .. } => self.statistics.acknowledged += 1,
+            // It is kept until somebody has taken it: whoever waits need not.
+            Event::Redeliver { old, .. } => {
                 self.statistics.redelivered += 1;
-                if let Some(mut body) = self.bodies.remove(&old) {
-                    body.stage = BodyStage::Sending;
-                    self.bodies.insert(new, body);
-                }
+                self.sending.remove(&old);
             }
             Event::Undelivered { message } => {
                 self.statistics.undelivered += 1;
-                self.bodies.remove(&message);
+                self.undelivered += 1;
+                self.sending.remove(&message);
             }
             Event::Statistics(counters) => self.peer_counters = Some(counters),
             Event::PeerError { context, code } => {
@@ -381,7 +366,7 @@ pub(super) fn fresh(config: Config, tx: Producer<Os>, side: Side, max_queued: u6
         tx,
         side,
         pending: None,
-        bodies: HashMap::new(),
+        sending: HashMap::new(),
         incoming: Incoming::new(config.window, config.slot_len, max_queued),
         calls: HashMap::new(),
         connections: HashMap::from([(ConnectionId::IMPLICIT, Stage::Open)]),
@@ -392,6 +377,7 @@ pub(super) fn fresh(config: Config, tx: Producer<Os>, side: Side, max_queued: u6
         asked_by: 0,
         consumed: VecDeque::new(),
         peer_counters: None,
+        undelivered: 0,
         broken: None,
         refused: None,
         negotiation_began: None,

@@ -23,7 +23,7 @@ pub struct SessionStatistics {
     pub aborted: u64,
     /// Messages that the peer has acknowledged.
     pub acknowledged: u64,
-    /// Messages sent once more, to the next peer.
+    /// Messages sent again, to the next peer; each time counts.
     pub redelivered: u64,
     /// Messages given up without an acknowledgement.
     pub undelivered: u64,

@@ -131,7 +131,7 @@ impl End {
         self.events();
         let sent = match self.session.poll_packet()? {
             Transmit::Packet(packet) => (packet, vec![]),
-            Transmit::Chunk { packet, message, offset, len } => {
+            Transmit::Chunk { packet, message, offset, len, .. } => {
                 let bytes = &self.outgoing[&name(message)];
                 (packet, bytes[size(offset)..size(offset + len)].to_vec())
             }
