@@ -37,6 +37,55 @@ fn the_session_goes_on_with_the_next_peer_and_sends_again_what_nobody_acknowledg
     });
 }
 
+/// Bytes that say whose they are, of many lengths: most are several slots long.
+fn body(number: u32) -> Vec<u8> {
+    (0..1 + number as usize * 37 % 900).flat_map(|_| number.to_le_bytes()).collect()
+}
+
+#[test]
+fn receivers_that_come_and_go_take_each_message_once_in_order_and_as_it_was_sent() {
+    const MESSAGES: u32 = 600;
+    for sealed in [false, true] {
+        let name = TestName::new("session-relay");
+        let link = Link::builder(&name).slots(16).slot_len(256);
+        let options = |builder: strait::hqq::session::SessionBuilder| {
+            let builder = builder.reliable().timeout(PATIENCE);
+            if sealed { builder.key([7; 32]) } else { builder }
+        };
+        let ours = link.clone().primary().create().expect("the link is made");
+        thread::scope(|scope| {
+            let sender = scope.spawn(move || {
+                let session = options(ours.session()).negotiate().expect("agreed");
+                for number in 0..MESSAGES {
+                    while let Err(error) = session.send(&body(number)) {
+                        assert_eq!(error, SessionError::PeerGone);
+                        thread::yield_now();
+                    }
+                }
+                session.wait_acknowledged(PATIENCE).expect("all were taken");
+                session.statistics()
+            });
+            let mut wanted = 0;
+            while wanted < MESSAGES {
+                let session = link.clone().secondary().open().expect("the link is there").session();
+                let session = options(session).negotiate().expect("the sender answers");
+                // Each takes some, leaves others unread in the ring, and goes.
+                for _ in 0..1 + wanted % 23 {
+                    let message = session.recv().expect("a message");
+                    assert!(*message == body(wanted), "message {wanted} of {} bytes", message.len());
+                    wanted += 1;
+                    if wanted == MESSAGES {
+                        break;
+                    }
+                }
+            }
+            let statistics = sender.join().expect("no panic");
+            assert_eq!((statistics.acknowledged, statistics.undelivered), (u64::from(MESSAGES), 0));
+            assert!(statistics.redelivered > 0, "some were left unread");
+        });
+    }
+}
+
 #[test]
 fn without_acknowledgements_nothing_is_sent_again() {
     let name = TestName::new("session-once");

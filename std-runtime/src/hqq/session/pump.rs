@@ -16,6 +16,8 @@ use crate::os::Os;
 
 /// Longest sleep, after which the peer's life and the age of unfinished messages are looked at.
 const SLICE: Duration = Duration::from_millis(50);
+/// Longest time for which the end of a session is put off to acknowledge what was taken.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Sleep while there is something to send and no room for it.
 const FULL_SLICE: Duration = Duration::from_millis(1);
 
@@ -23,7 +25,12 @@ const FULL_SLICE: Duration = Duration::from_millis(1);
 pub(super) fn run(shared: &Arc<Shared>, mut rx: Consumer<Os>) {
     loop {
         let Ok(mut state) = shared.lock() else { break };
-        if state.stopping || state.broken.is_some() {
+        if state.stopping {
+            drop(state);
+            say_what_was_taken(shared);
+            break;
+        }
+        if state.broken.is_some() {
             break;
         }
         state.settle(&shared.options);
@@ -43,6 +50,22 @@ pub(super) fn run(shared: &Arc<Shared>, mut rx: Consumer<Os>) {
         }
     }
     shared.changed.notify_all();
+}
+
+/// Acknowledges what was taken before the session ends, as far as there is room in time: what the peer does not hear of, it
+/// would send to the next.
+fn say_what_was_taken(shared: &Shared) {
+    let until = Os.now().saturating_add(FAREWELL);
+    while Os.now() < until {
+        let Ok(mut state) = shared.lock() else { return };
+        state.settle(&shared.options);
+        let said = state.consumed.is_empty() && state.pending.is_none();
+        if said || state.broken.is_some() || state.peer_is_gone() {
+            return;
+        }
+        drop(state);
+        shared.room.sleep(until.min(Os.now().saturating_add(FULL_SLICE)));
+    }
 }
 
 /// Handles what is in the ring, up to a ring's length; `false` if there was nothing.
@@ -80,8 +103,8 @@ fn tick(shared: &Shared, rx: &mut Consumer<Os>) {
     rx.recover_if_stuck();
     let Ok(mut state) = shared.lock() else { return };
     state.machine.handle_timeout(Os.now());
-    // What the peer has sent before it ended comes first.
-    if !rx.sleeper().is_ready() && state.peer_is_gone() {
+    // What the peer has sent before it ended comes first: it is gone before the ring is looked at, not after.
+    if state.peer_is_gone() && !rx.sleeper().is_ready() {
         state.lose_peer(&shared.options);
     }
     state.settle(&shared.options);
