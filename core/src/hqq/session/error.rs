@@ -44,7 +44,7 @@ pub enum PeerError {
         offer: Offer,
     },
     /// Another major version; the negotiation has failed.
-    #[error("protocol version {found} was requested, this is {}", Version::V1_1)]
+    #[error("protocol version {found} was requested, and only versions {}.x are spoken", Version::V1_1.major)]
     MajorVersion {
         /// Version requested.
         found: Version,

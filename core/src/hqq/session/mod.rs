@@ -85,7 +85,8 @@ pub struct Config {
     pub profile: Profile,
     /// Bytes of a slot's buffer.
     pub slot_len: u64,
-    /// Version of our request. The answer to another's is at most 1.1, and never above the request.
+    /// Version of our request. The answer to another's is at most the [profile's](Profile::version), and never above the
+    /// request.
     pub version: Version,
     /// Features offered.
     pub features: Features,
@@ -117,10 +118,7 @@ impl Config {
             side,
             profile,
             slot_len,
-            version: match profile {
-                Profile::Superblock => Version::V1_0,
-                Profile::Seed => Version::V1_1,
-            },
+            version: profile.version(),
             features: Features::ALL,
             capabilities: Capabilities::ALL,
             max_message: 64 << 20,

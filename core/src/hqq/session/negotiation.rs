@@ -123,7 +123,7 @@ impl Negotiation {
         if matches!(self.state, State::Negotiated(_) | State::Failed) {
             return Err(PeerError::UnexpectedNegotiate { offer: *offer });
         }
-        if offer.version.major != Version::V1_1.major {
+        if offer.version.major != self.profile.version().major {
             self.state = State::Failed;
             return Err(PeerError::MajorVersion { found: offer.version });
         }
@@ -132,7 +132,7 @@ impl Negotiation {
             return Ok(Answer::Dropped);
         }
         let granted = Offer {
-            version: offer.version.min(self.ours.version.max(Version::V1_1)),
+            version: offer.version.min(self.profile.version()),
             features: self.understood(self.ours.features.intersection(offer.features), offer.salt),
             capabilities: understood_capabilities(
                 self.ours.capabilities.intersection(offer.capabilities),
