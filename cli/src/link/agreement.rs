@@ -234,6 +234,7 @@ pub(super) fn as_json(statistics: &SessionStatistics) -> Value {
         "compressed_bytes": statistics.compressed_bytes,
         "compression_ratio": statistics.compression_ratio(),
         "aborted": statistics.aborted,
+        "cut_off": statistics.cut_off,
         "acknowledged": statistics.acknowledged,
         "redelivered": statistics.redelivered,
         "undelivered": statistics.undelivered,

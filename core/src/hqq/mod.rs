@@ -57,7 +57,7 @@ pub use error::{OpenError, RecvError, Role, SendError};
 pub use extension::{EXTENSION_LEN, PARTICIPANTS};
 pub use features::{Capabilities, Features};
 pub use incoming::{Slot, Slots};
-pub use inspect::{Inspection, RingState};
+pub use inspect::{Holder, Inspection, RingState};
 pub use layout::{Geometry, GeometryError, MIN_SLOT_LEN, Plan, Side};
 pub use link::{Creation, Link};
 pub use numbers::{ChunkFlags, ErrorCode, OpCode, Profile, Version};

@@ -29,7 +29,7 @@
 //!   messages of one sender arrive in the order sent.
 //! - **At most once.** A message goes to one receiver. One that dies while it holds a message takes it along.
 //! - **Who dies loses its own message alone.** What a dead process held, or one that became another program by `execve`, is
-//!   given back by whoever waits for it, within milliseconds: a reserved slot is skipped, a claimed one is free again.
+//!   given back by whoever waits for it, within 40 ms: a reserved slot is skipped, a claimed one is free again.
 //!   [`tracing`] says so, and [`Statistics::recovered`] counts it. On Linux namespaces of numbers or clocks do not matter.
 //! - **The last one out removes the name,** unless the link was made with [`keep`](LinkBuilder::keep).
 //!

@@ -138,7 +138,8 @@ impl Negotiation {
                 self.ours.capabilities.intersection(offer.capabilities),
                 offer.salt,
             ),
-            salt: Some(self.salt),
+            // Others know no mark: what stands in those operands must be 0.
+            salt: offer.salt.map(|_| self.salt),
         };
         let agreed = self.agree(&granted, offer.salt);
         Ok(Answer::Granted(Operation::Ack(granted), agreed))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant as StdInstant};
 
 use strait_core::hqq::packet::{Counters, Operation};
 use strait_core::hqq::session::{
-    Agreed, CallFailure, CloseReason, CommandError, Config, ConnectionId, Event, MessageKey,
+    AbortReason, Agreed, CallFailure, CloseReason, CommandError, Config, ConnectionId, Event, MessageKey,
     Session as Machine, Transmit,
 };
 use strait_core::hqq::{ErrorCode, Features, Producer, Side, Sleeper};
@@ -224,8 +224,9 @@ impl State {
             }
             Event::Closed { connection, reason } => self.on_closed(connection, reason),
             Event::Chunk(_) => {}
-            Event::Aborted { message, .. } => {
+            Event::Aborted { message, reason } => {
                 self.statistics.aborted += 1;
+                self.statistics.cut_off += u64::from(reason == AbortReason::PeerLost);
                 let owed = self.incoming.abort(message);
                 self.machine.consumed(message.connection, owed);
             }

@@ -21,6 +21,8 @@ pub struct SessionStatistics {
     pub compressed_bytes: u64,
     /// Messages that the peer gave up, or that broke a rule.
     pub aborted: u64,
+    /// Of those, messages whose sender ended or left in their middle.
+    pub cut_off: u64,
     /// Messages that the peer has acknowledged.
     pub acknowledged: u64,
     /// Messages sent once more, to the next peer.

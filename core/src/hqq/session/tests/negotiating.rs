@@ -260,6 +260,8 @@ fn a_request_above_what_we_know_gets_what_the_profile_knows() {
             pair.inject(B, Operation::Negotiate(Offer { version, salt, ..Go::offer(3) })).unwrap();
             let Some(Operation::Ack(granted)) = pair.next(B) else { panic!("an answer") };
             assert_eq!(granted.version, version.min(known), "{profile}, asked for {version}");
+            // An answer is marked if the request was.
+            assert_eq!(granted.salt, salt.map(|_| [2; 3]));
             assert_eq!(pair.ends[B].session.agreed().unwrap().version, granted.version);
         }
     }
