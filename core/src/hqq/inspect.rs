@@ -1,6 +1,7 @@
 //! What does a link hold, and who takes part, seen without changing a byte?
 
 use super::extension::{PARTICIPANTS, Waits};
+use super::lane::Lane;
 use super::layout::{Geometry, Side};
 use super::presence::{Presence, everybody};
 use super::regions::{AttachError, Expected, Regions};
@@ -68,6 +69,12 @@ impl<S: Segment> Inspection<S> {
         &self.segment
     }
 
+    /// The lane through which `from` sends.
+    pub(super) fn lane(&self, from: Side) -> &Lane<S> {
+        let [primary, secondary] = &self.regions.lanes;
+        if from.lane() == 0 { primary } else { secondary }
+    }
+
     /// What the link looks like.
     pub fn geometry(&self) -> Geometry {
         self.regions.geometry
@@ -111,8 +118,7 @@ impl<S: Segment> Inspection<S> {
     /// Two who ran for the same slot may both seem to have it for a moment. Slots that nobody here has are held by processes
     /// that are not Strait. Takes as long as there are slots and participants.
     pub fn holders(&self, from: Side) -> impl Iterator<Item = Holder> {
-        let [primary, secondary] = &self.regions.lanes;
-        let lane = if from.lane() == 0 { primary } else { secondary };
+        let lane = self.lane(from);
         let participants = self.regions.participants.as_ref();
         let entries = (0..PARTICIPANTS).filter_map(move |index| Some(participants?.at(index)));
         entries.filter_map(move |entry| {
@@ -145,8 +151,7 @@ impl<S: Segment> Inspection<S> {
 
     /// The ring through which `from` sends. Takes as long as there are slots.
     pub fn ring(&self, from: Side) -> RingState {
-        let [primary, secondary] = &self.regions.lanes;
-        let lane = if from.lane() == 0 { primary } else { secondary };
+        let lane = self.lane(from);
         let (ring, capacity) = (lane.ring(), lane.ring().capacity());
         let (head, tail) = ring.positions();
         let mut state = RingState { head, tail, ..RingState::default() };

@@ -19,7 +19,7 @@
 //! | `wait` | how one waits |
 //! | `presence` | who of the participants is here |
 //! | `recovery` | what becomes of what the dead held |
-//! | `inspect` | what a link holds, for who does not join it |
+//! | `inspect`, `trace` | what a link holds, what goes through it, for who does not join it |
 //!
 //! Source: the HQQ protocol document (seed profile) and gosuda/HQQ at fb15cd8 (superblock profile).
 
@@ -49,6 +49,7 @@ mod standing;
 pub mod superblock;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod trace;
 mod wait;
 
 pub use base::Recovered;
@@ -67,4 +68,5 @@ pub use presence::Presence;
 pub use producer::{Counts, Producer};
 pub use regions::{AttachError, Expected};
 pub use standing::{Doubt, Standing, remove, remove_dead, remove_unused};
+pub use trace::{Trace, Tracer};
 pub use wait::{Patience, Sleeper};

@@ -112,7 +112,7 @@ impl LinkBuilder {
         })
     }
 
-    fn error(&self, error: crate::os::OsError) -> OpenError {
+    pub(super) fn error(&self, error: crate::os::OsError) -> OpenError {
         use strait_core::platform::{FaultKind, PlatformError as _};
         match error.kind() {
             FaultKind::NotFound => OpenError::NotFound { name: self.text() },

@@ -62,6 +62,7 @@ mod sender;
 pub mod session;
 mod slot;
 mod statistics;
+mod trace;
 
 pub use builder::LinkBuilder;
 pub use error::{AddressError, OpenError};
@@ -74,5 +75,6 @@ pub use slot::{Batch, Slot, SlotMut};
 pub use statistics::Statistics;
 pub use strait_core::hqq::{
     AttachError, Capabilities, Counts, Doubt, ErrorCode, Features, Geometry, GeometryError, OpCode, Profile,
-    Recovered, RecvError, RingState, SendError, Side, Standing, Version,
+    Recovered, RecvError, RingState, SendError, Side, Standing, Trace, Version,
 };
+pub use trace::LinkTrace;
