@@ -3,6 +3,7 @@
 
 mod calls;
 mod connections;
+mod counted;
 mod features;
 mod lost;
 mod messages;

@@ -13,7 +13,7 @@
 //! | file | question it answers |
 //! |---|---|
 //! | `negotiation` | what both ends agree on |
-//! | `connections`, `credit` | which connections there are, how much may be sent on each |
+//! | `connections`, `credit`, `flow` | which connections there are, how much may be sent on each, whether that stops any |
 //! | `message` | what a message is called, what a chunk's flags say |
 //! | `assembly` | which incoming messages are unfinished |
 //! | `outgoing`, `schedule` | which message sends next, which waits to be acknowledged |
@@ -42,6 +42,7 @@ mod credit;
 mod error;
 mod event;
 mod fault;
+mod flow;
 mod history;
 mod message;
 mod negotiation;

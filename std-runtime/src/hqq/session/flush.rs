@@ -16,7 +16,10 @@ impl State {
         // Bounded by what the machine's tables hold.
         loop {
             if self.pending.is_none() {
-                let Some(transmit) = self.machine.poll_packet() else { return true };
+                let Some(transmit) = self.machine.poll_packet() else {
+                    self.note_credit();
+                    return true;
+                };
                 let body = match transmit {
                     Transmit::Packet(_) => None,
                     Transmit::Chunk { message, .. } => {
@@ -41,6 +44,13 @@ impl State {
         }
     }
 
+    /// Counts each stop for want of credit, not each look.
+    fn note_credit(&mut self) {
+        let waits = self.machine.waits_for_credit();
+        self.statistics.credit_waits += u64::from(waits && !self.waits_for_credit);
+        self.waits_for_credit = waits;
+    }
+
     /// Puts one into the ring; `false` if the ring is full.
     fn put(&mut self, transmit: Transmit, body: &[u8]) -> bool {
         let seals =
@@ -56,6 +66,7 @@ impl State {
         };
         let (packet, offset, len) = match transmit {
             Transmit::Packet(packet) => {
+                self.statistics.credits_sent += u64::from(packet.opcode() == OpCode::CREDIT);
                 slot.commit_packet(match packet.opcode() {
                     OpCode::PROTO_NEGOTIATE => serials::request(packet, ours),
                     OpCode::PROTO_ACK => serials::answer(packet, self.asked_by, ours),
@@ -77,6 +88,8 @@ impl State {
                 self.broken.get_or_insert(SessionError::KeyUsedUp);
                 return true;
             }
+            self.statistics.sealed_bytes += bytes.len() as u64;
+            self.statistics.sealing_overhead += (self.scratch.len() - bytes.len()) as u64;
             bytes = &self.scratch;
         }
         if let Some(to) = slot.get_mut(..bytes.len()) {
@@ -96,6 +109,10 @@ impl State {
             }
             None => false,
         };
+        if opened {
+            self.statistics.sealed_bytes += plain.len() as u64;
+            self.statistics.sealing_overhead += super::seal::OVERHEAD as u64;
+        }
         self.scratch = plain;
         opened
     }

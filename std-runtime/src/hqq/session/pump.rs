@@ -28,7 +28,10 @@ pub(super) fn run(shared: &Arc<Shared>, mut rx: Consumer<Os>) {
         }
         state.settle(&shared.options);
         // Room for an answer first: a packet that is taken out of the ring cannot be put back.
-        if state.machine.is_ready() && !state.must_wait_for_readers() {
+        let pauses = state.must_wait_for_readers();
+        state.statistics.reading_pauses += u64::from(pauses && !state.pauses_reading);
+        state.pauses_reading = pauses;
+        if state.machine.is_ready() && !pauses {
             drop(state);
             if !receive(shared, &mut rx) {
                 let slice =
@@ -125,7 +128,7 @@ impl State {
                 self.scratch = scratch;
             }
             Ok(Some(event)) => self.on_event(event, options),
-            Ok(None) => {}
+            Ok(None) => self.statistics.credits_received += u64::from(packet.opcode() == OpCode::CREDIT),
             Err(error) => tracing::warn!(%error, "a packet was refused"),
         }
         self.settle(options);

@@ -90,6 +90,10 @@ pub(super) struct State {
     pub(super) refused: Option<SessionError>,
     pub(super) negotiation_began: Option<StdInstant>,
     pub(super) statistics: SessionStatistics,
+    /// Whether sending has stopped for want of credit, and that is counted.
+    pub(super) waits_for_credit: bool,
+    /// The same of taking messages out of the ring.
+    pub(super) pauses_reading: bool,
     pub(super) scratch: Vec<u8>,
     pub(super) stopping: bool,
 }
@@ -397,6 +401,8 @@ pub(super) fn fresh(config: Config, tx: Producer<Os>, side: Side, max_queued: u6
         refused: None,
         negotiation_began: None,
         statistics: SessionStatistics::default(),
+        waits_for_credit: false,
+        pauses_reading: false,
         scratch: Vec::new(),
         stopping: false,
     }
