@@ -7,6 +7,7 @@ mod counted;
 mod features;
 mod lost;
 mod messages;
+mod standard;
 
 use std::thread;
 

@@ -19,6 +19,7 @@
 //! | `outgoing`, `schedule` | which message sends next, which waits to be acknowledged |
 //! | `calls` | which calls and requests are open |
 //! | `receive`, `arrive` | what a packet does, what a chunk does |
+//! | `standard` | what goes without a negotiation |
 //! | `transmit`, `command` | what to send, what the user wants |
 //!
 //! # Bounds
@@ -49,6 +50,7 @@ mod negotiation;
 mod outgoing;
 mod receive;
 mod schedule;
+mod standard;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod transmit;
@@ -108,6 +110,9 @@ pub struct Config {
     pub salt: [u64; 3],
     /// Whether the peer may open connections.
     pub listening: bool,
+    /// Whether [`go_standard`](Session::go_standard) may follow a negotiation that fails: then copies that come before are
+    /// messages already.
+    pub fallback: bool,
     /// What sealing adds to each chunk, in bytes: 8 of counter and 16 of tag.
     pub chunk_overhead: u64,
 }
@@ -129,6 +134,7 @@ impl Config {
             starvation_bound: 8,
             salt,
             listening: true,
+            fallback: false,
             chunk_overhead: 24,
         }
     }

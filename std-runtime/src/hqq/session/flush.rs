@@ -95,6 +95,10 @@ impl State {
         if let Some(to) = slot.get_mut(..bytes.len()) {
             to.copy_from_slice(bytes);
         }
+        let mut packet = packet;
+        if packet.opcode() == OpCode::COPY {
+            packet.0[2] = slot.index();
+        }
         slot.commit_packet(packet);
         true
     }

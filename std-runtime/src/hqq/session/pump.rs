@@ -55,6 +55,14 @@ fn receive(shared: &Shared, rx: &mut Consumer<Os>) -> bool {
         let outcome = rx.recv_packet(Duration::ZERO);
         let Ok(mut state) = shared.lock() else { return false };
         match outcome {
+            // As on a Standard link: a copy is in its own slot's buffer.
+            Ok((packet, slot)) if packet.opcode() == OpCode::COPY && packet.0[2] != slot.buffer() => {
+                tracing::warn!(
+                    slot = slot.buffer(),
+                    buffer = packet.0[2],
+                    "a copy in another slot's buffer was dropped"
+                );
+            }
             Ok((packet, slot)) => state.handle(&packet, &slot, &shared.options),
             Err(RecvError::Timeout) => {
                 drop(state);
@@ -108,6 +116,9 @@ impl State {
         let agreed = self.machine.agreed().copied();
         let profile = self.tx.geometry().profile();
         let mut len = 0;
+        if let Ok(Operation::Copy { len: copied, .. }) = packet.parse(profile) {
+            len = usize::try_from(copied).unwrap_or(usize::MAX);
+        }
         if let Ok(Operation::Chunk(chunk)) = packet.parse(profile) {
             len = usize::try_from(chunk.len).unwrap_or(usize::MAX);
             let sealed = agreed.is_some_and(|agreed| agreed.features.contains(Features::ENCRYPTION));

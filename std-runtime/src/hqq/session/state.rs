@@ -32,6 +32,8 @@ pub(super) struct Options {
     pub(super) level: i32,
     pub(super) required: Features,
     pub(super) max_message: u64,
+    /// Whether a negotiation that fails is followed by none.
+    pub(super) fallback: bool,
 }
 
 /// A message that is being sent, or waits to be acknowledged.
@@ -213,7 +215,7 @@ impl State {
     pub(super) fn on_event(&mut self, event: Event, options: &Options) {
         match event {
             Event::Negotiated(agreed) => self.on_agreed(&agreed, options),
-            Event::NegotiationFailed { code } => {
+            Event::NegotiationFailed { code } if !self.fall_back(options) => {
                 self.refused = Some(SessionError::Refused { code });
             }
             Event::Opened { connection } => {
