@@ -3,9 +3,11 @@
 
 mod calls;
 mod connections;
+mod counted;
 mod features;
 mod lost;
 mod messages;
+mod standard;
 
 use std::thread;
 

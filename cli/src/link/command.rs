@@ -154,8 +154,8 @@ pub(super) struct Entry {
     #[command(flatten)]
     pub(super) trust: Trust,
 
-    /// Side to take; any number of processes may share it [default: primary for who sends, secondary for who receives or
-    /// sends back]
+    /// Side to take; any number of processes may share it [default: auto on a link that other implementations made or
+    /// take part in, else primary for who sends, secondary for who receives or sends back]
     #[arg(long, value_enum)]
     pub(super) role: Option<Role>,
 

@@ -13,11 +13,18 @@ use crate::interrupt::{Interrupt, Patience};
 /// Between two looks whether the link is there.
 const STEP: Duration = Duration::from_millis(2);
 
-/// The options of the link, with the side that `default` is unless another is asked for.
-fn builder(entry: &Entry, default: Role) -> LinkBuilder {
+/// The options of the link.
+fn builder(entry: &Entry) -> LinkBuilder {
     let builder = entry.shape.apply(Link::builder(&entry.name)).timeout(Duration::ZERO);
-    let builder = builder.trust_others(entry.trust.trust_others);
-    match entry.role.unwrap_or(default) {
+    builder.trust_others(entry.trust.trust_others)
+}
+
+/// The same with the side that is asked for, or else that `default` is.
+///
+/// Programs of other implementations take the side that is left: who made the link is primary, all others are secondary. So
+/// where they may be, `default` could be their own side, on which nobody would read what is sent. `auto` is the other one.
+fn sided(builder: LinkBuilder, entry: &Entry, default: Role, strangers: bool) -> LinkBuilder {
+    match entry.role.unwrap_or(if strangers { Role::Auto } else { default }) {
         Role::Auto => builder,
         Role::Primary => builder.primary(),
         Role::Secondary => builder.secondary(),
@@ -31,13 +38,14 @@ pub(super) fn join(
     create: Option<&Create>,
     interrupt: &Interrupt,
 ) -> Result<Link, Failure> {
-    let builder = builder(entry, default);
+    let builder = builder(entry);
     let link = match create.filter(|create| create.create) {
         Some(create) => {
-            let made = create.making.apply(builder).open_or_create();
-            made.map_err(|error| interrupt.or(failure(error)))?
+            let strangers = create.making.foreign_peers || has_strangers(&builder);
+            let builder = create.making.apply(sided(builder, entry, default, strangers));
+            builder.open_or_create().map_err(|error| interrupt.or(failure(error)))?
         }
-        None => open(entry, &builder, interrupt)?,
+        None => open(entry, &builder, default, interrupt)?,
     };
     entry.say(|| {
         let (side, geometry) = (link.side(), link.geometry());
@@ -51,11 +59,17 @@ pub(super) fn join(
     Ok(link)
 }
 
-fn open(entry: &Entry, builder: &LinkBuilder, interrupt: &Interrupt) -> Result<Link, Failure> {
+/// Whether the link is there, and programs of other implementations may take part.
+fn has_strangers(builder: &LinkBuilder) -> bool {
+    builder.inspect().is_ok_and(|info| info.has_strangers)
+}
+
+fn open(entry: &Entry, builder: &LinkBuilder, default: Role, interrupt: &Interrupt) -> Result<Link, Failure> {
     let patience = Patience::new(Duration::from_millis(entry.wait_ms));
     loop {
         let slice = patience.slice();
-        let error = match builder.clone().open() {
+        let strangers = has_strangers(builder);
+        let error = match sided(builder.clone(), entry, default, strangers).open() {
             Ok(link) => return Ok(link),
             Err(error) => error,
         };

@@ -67,10 +67,16 @@ impl Inlet {
                     Ok(message) => Ok(Taken::Message(each(&message))),
                     Err(SessionError::Timeout) if wait.is_none() => Ok(Taken::Nothing),
                     Err(SessionError::Timeout) => Ok(Taken::Late),
-                    Err(SessionError::PeerGone) => Ok(Taken::Ended(match senders.look(false) {
+                    Err(SessionError::PeerGone) => Ok(Taken::Ended(match senders.look() {
                         Look::Died(pid) => Look::Died(pid),
-                        Look::Open | Look::Gone if session.statistics().aborted > 0 => Look::Died(0),
-                        Look::Open | Look::Gone => Look::Gone,
+                        _ => {
+                            let told = session.statistics();
+                            match (told.cut_off, told.aborted) {
+                                (0, 0) => Look::Gone,
+                                (0, refused) => Look::Incomplete(refused),
+                                _ => Look::CutOff,
+                            }
+                        }
                     })),
                     Err(error) => Err(read(entry, error)),
                 }
@@ -81,9 +87,7 @@ impl Inlet {
     /// Whether more may come, as far as can be told by the link. A session knows by itself.
     pub(super) fn look(&mut self) -> Look {
         match self {
-            Self::Standard(link, senders) => {
-                senders.look(link.receiver().statistics().recovered.tombstones > 0)
-            }
+            Self::Standard(_, senders) => senders.look(),
             Self::Session(..) => Look::Open,
         }
     }

@@ -67,6 +67,27 @@ fn processes(info: &LinkInfo) -> Vec<(strait::hqq::Participant, usize)> {
     processes
 }
 
+/// Processes that hold slots of ring `index`: reserved ones, claimed ones. Without a process: held by none of Strait's.
+fn holders(info: &LinkInfo, index: usize) -> Vec<(Option<u64>, u64, u64)> {
+    let mut holders: Vec<(Option<u64>, u64, u64)> = Vec::new();
+    for held in &info.holders[index] {
+        let pid = Some(held.identity.pid.0);
+        match holders.iter_mut().find(|(known, ..)| *known == pid) {
+            Some((_, reserved, claimed)) => {
+                (*reserved, *claimed) = (*reserved + held.reserved, *claimed + held.claimed);
+            }
+            None => holders.push((pid, held.reserved, held.claimed)),
+        }
+    }
+    let (reserved, claimed) = holders.iter().fold((0, 0), |sum, held| (sum.0 + held.1, sum.1 + held.2));
+    let ring = &info.rings[index];
+    let rest = (ring.reserved.saturating_sub(reserved), ring.claimed.saturating_sub(claimed));
+    if rest != (0, 0) {
+        holders.push((None, rest.0, rest.1));
+    }
+    holders
+}
+
 /// Writing to a String cannot fail, so its results are dropped.
 fn as_text(info: &LinkInfo) -> String {
     let yes = |yes: bool| if yes { "yes" } else { "no" };
@@ -92,6 +113,10 @@ fn as_text(info: &LinkInfo) -> String {
         for (what, value) in numbers(ring) {
             let _ = writeln!(text, "  {what:<22}{value}");
         }
+        for (pid, reserved, claimed) in holders(info, index) {
+            let who = pid.map_or_else(|| "unknown".to_owned(), |pid| format!("pid {pid}"));
+            let _ = writeln!(text, "  {:<22}{who}: {reserved} reserved, {claimed} claimed", "held_by");
+        }
         let _ = writeln!(text, "  {:<22}{}", "waits_for_data", yes(ring.waits_for_data));
         let _ = writeln!(text, "  {:<22}{}", "waits_for_space", yes(ring.waits_for_space));
     }
@@ -108,12 +133,17 @@ fn as_text(info: &LinkInfo) -> String {
 }
 
 fn as_json(info: &LinkInfo) -> Value {
-    let rings = SIDES.map(|side| {
+    let rings = [0, 1].map(|index| {
+        let side = SIDES[index];
         let ring = info.ring(side);
+        let holders = holders(info, index)
+            .into_iter()
+            .map(|(pid, reserved, claimed)| json!({ "pid": pid, "reserved": reserved, "claimed": claimed }));
         let mut value = json!({
             "from": side.to_string(),
             "waits_for_data": ring.waits_for_data,
             "waits_for_space": ring.waits_for_space,
+            "held_by": holders.collect::<Vec<_>>(),
         });
         for (what, number) in numbers(ring) {
             value[what] = number.into();

@@ -16,12 +16,15 @@ mod intake;
 pub(crate) mod leftovers;
 mod messages;
 mod outlet;
+mod packet_text;
+mod pcap;
 mod peers;
 mod recover;
 mod recv;
 mod send;
 mod serve;
 mod told;
+mod trace;
 
 use clap::{Args, Subcommand};
 
@@ -60,6 +63,9 @@ enum Verb {
     /// Shows what a link holds and who takes part, without joining it
     #[command(after_help = exit::LINK_HELP)]
     Inspect(inspect::InspectArgs),
+    /// Shows the packets that go through a link, each way, without joining it, until interrupted or the link is removed
+    #[command(after_help = exit::LINK_HELP)]
+    Trace(trace::TraceArgs),
     /// Gives back what processes of other implementations held that have all ended
     #[command(after_help = exit::LINK_HELP)]
     Recover(recover::RecoverArgs),
@@ -82,6 +88,7 @@ pub(crate) fn run(args: LinkArgs) -> Result<(), Failure> {
         Verb::Call(args) => call::run(&args),
         Verb::Serve(args) => serve::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
+        Verb::Trace(args) => trace::run(&args),
         Verb::Recover(args) => recover::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::BenchPeer(args) => bench_peer::run(&args),

@@ -9,6 +9,8 @@ pub(super) struct Senders {
     from: Side,
     /// Where their ring stood when we came.
     tail: u64,
+    /// Slots in it that others, dead by then, had reserved.
+    tombstones: u64,
     seen: bool,
 }
 
@@ -19,16 +21,21 @@ pub(super) enum Look {
     Open,
     /// All have gone, and nothing of theirs is left.
     Gone,
-    /// The same, and one of them died.
+    /// The same, and one of them died: the process of this number, or, for 0, one that held a slot.
     Died(u64),
+    /// They have gone, one of them in the middle of a message: whether it died or left cannot be told any more.
+    CutOff,
+    /// They have gone in order, and this many of their messages were given up by them or refused here.
+    Incomplete(u64),
 }
 
 impl Senders {
     /// Those of `link`, which was joined just now.
     pub(super) fn of(link: &Link) -> Self {
         let (name, from) = (link.local_address().link, link.side().other());
-        let tail = inspect(&name).map_or(0, |info| info.ring(from).tail);
-        Self { name: name.to_string(), from, tail, seen: false }
+        let (tail, tombstones) =
+            inspect(&name).map_or((0, 0), |info| (info.ring(from).tail, info.ring(from).tombstones));
+        Self { name: name.to_string(), from, tail, tombstones, seen: false }
     }
 
     /// A message came: there is a sender, or was.
@@ -36,8 +43,8 @@ impl Senders {
         self.seen = true;
     }
 
-    /// Looks, on behalf of who found nothing to receive; `recovered` says whether it met a slot that a dead one held.
-    pub(super) fn look(&mut self, recovered: bool) -> Look {
+    /// Looks, on behalf of who found nothing to receive.
+    pub(super) fn look(&mut self) -> Look {
         let Ok(info) = inspect(&self.name) else { return Look::Open };
         if info.has_strangers {
             return Look::Open;
@@ -51,8 +58,8 @@ impl Senders {
         }
         match dead {
             Some(dead) => Look::Died(dead.pid),
-            // What it held was recovered here, and its entry with it.
-            None if recovered => Look::Died(0),
+            // What it held in this very ring was recovered since we came, and its entry with it.
+            None if ring.tombstones > self.tombstones => Look::Died(0),
             None => Look::Gone,
         }
     }

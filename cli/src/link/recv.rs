@@ -135,6 +135,16 @@ impl Run {
         match look {
             Look::Died(0) => return Err(read(entry, "a process that sent died")),
             Look::Died(pid) => return Err(read(entry, format_args!("process {pid}, which sent, died"))),
+            Look::CutOff => return Err(read(entry, "the sender went in the middle of a message")),
+            Look::Incomplete(messages) => {
+                return Err(read(
+                    entry,
+                    format_args!(
+                        "the sender has gone in order, but {messages} of its messages were given up by it or refused \
+                         here: is --max-message too small?"
+                    ),
+                ));
+            }
             Look::Open | Look::Gone if !self.intake.is_short() => return Ok(()),
             Look::Open | Look::Gone => {}
         }

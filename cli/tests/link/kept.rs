@@ -71,9 +71,33 @@ fn a_link_that_another_program_made_is_looked_at_too() {
     let json = run(&["link", "inspect", &name, "--slot-len", "16", "--json"]).expect_code(0).json();
     assert_eq!([&json["made_by_strait"], &json["foreign_peers"]], [false, true]);
     assert_eq!(json["participants"], serde_json::json!([]));
-    run(&["link", "send", &name, "--slot-len", "16", "--message", "x"]).expect_code(0);
+    let ours = ["link", "send", &*name, "--role", "primary", "--slot-len", "16", "--message", "x"];
+    run(&ours).expect_code(0);
     let text = run(&["link", "recv", &name, "--slot-len", "16", "-n", "1"]).expect_code(0);
     assert_eq!(text.text(), "x\n");
+}
+
+#[test]
+fn on_a_link_that_go_made_we_take_the_side_that_go_hears() {
+    let name = LinkName::new("go");
+    run(&["link", "create", &name, "--slots", "4", "--slot-len", "64"]).expect_code(0);
+    // What Go makes is the same without what Strait adds. Its maker is primary: it reads ring 1.
+    let file = std::fs::OpenOptions::new().write(true).open(segment(&name)).unwrap();
+    let whole = file.metadata().unwrap().len();
+    file.set_len(whole - strait_extension()).unwrap();
+    let tails = || {
+        let json = run(&["link", "inspect", &name, "--json"]).expect_code(0).json();
+        [0, 1].map(|ring| json["rings"][ring]["tail"].as_u64().unwrap())
+    };
+    assert_eq!(tails(), [0, 0]);
+    let sent = run(&["link", "send", &name, "--message", "x", "--json-output"]).expect_code(0).json();
+    assert_eq!(sent["side"], "secondary");
+    assert_eq!(tails(), [0, 1]);
+    let ours = ["link", "send", &*name, "--message", "x", "--role", "primary"];
+    run(&ours).expect_code(0);
+    assert_eq!(tails(), [1, 1]);
+    let took = run(&["link", "recv", &name, "-n", "1", "--file", "-"]).expect_code(0);
+    assert_eq!(took.stdout, b"x");
 }
 
 /// Bytes that Strait adds: a header, and 128 participants.

@@ -53,6 +53,7 @@ fn every_slot_and_every_process_is_counted_and_no_byte_changes() {
             "  reserved              1".to_owned(),
             "  claimed               1".to_owned(),
             "  odd                   0".to_owned(),
+            format!("  held_by               pid {pid}: 1 reserved, 1 claimed"),
             "handles                 4".to_owned(),
             format!("  pid {pid:<18}primary, 2 handles  (alive)"),
             format!("  pid {pid:<18}secondary, 2 handles  (alive)"),
@@ -63,6 +64,8 @@ fn every_slot_and_every_process_is_counted_and_no_byte_changes() {
         assert_eq!(json["profile"], word);
         let ring = &json["rings"][0];
         assert_eq!([&ring["unread"], &ring["reserved"], &ring["claimed"], &ring["odd"]], [2, 1, 1, 0]);
+        assert_eq!(ring["held_by"], serde_json::json!([{"pid": pid, "reserved": 1, "claimed": 1}]));
+        assert_eq!(json["rings"][1]["held_by"], serde_json::json!([]));
         assert_eq!([&json["rings"][1]["head"], &json["rings"][1]["tail"]], [0, 0]);
         assert_eq!(
             json["participants"][1],

@@ -22,3 +22,4 @@ mod session;
 #[path = "../cli/support.rs"]
 #[allow(dead_code, reason = "the other tests of the tool use the rest")]
 mod support;
+mod trace;

@@ -154,6 +154,7 @@ impl<P: Platform> Consumer<P> {
                 Ok(turn)
             }
             Ok(Waited::TimedOut) => Err(RecvError::Timeout),
+            Ok(Waited::Corrupt(corrupt)) => Err(self.count_error(RecvError::Corrupt(corrupt))),
             Ok(Waited::Truncated { backed }) => {
                 Err(self.count_error(RecvError::Truncated { backed, len: self.base.segment.len() }))
             }
@@ -219,7 +220,14 @@ impl<P: Platform> Consumer<P> {
             if lane(&self.base).is_stuck(Waits::Data) {
                 self.base.recover();
             }
-            self.kept = Some(self.find(None)?);
+            let found = self.find(None);
+            let checked = lane(&self.base).check(Waits::Data);
+            self.kept = Some(match (found, checked) {
+                (Err(RecvError::Empty), Err(corrupt)) => {
+                    return Err(self.count_error(RecvError::Corrupt(corrupt)));
+                }
+                (found, _) => found?,
+            });
         }
         Ok(())
     }

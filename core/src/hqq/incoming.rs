@@ -28,6 +28,11 @@ impl<'c, T: Port> Slot<'c, T> {
     pub(super) fn new(port: &'c T, turn: ConsumerTurn, buffer: usize, len: usize) -> Self {
         Self { port, buffer, len, turn }
     }
+
+    /// Index of the buffer that the bytes are in.
+    pub fn buffer(&self) -> u64 {
+        self.buffer as u64
+    }
 }
 
 impl<T: Port> Deref for Slot<'_, T> {

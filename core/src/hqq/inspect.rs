@@ -1,9 +1,11 @@
 //! What does a link hold, and who takes part, seen without changing a byte?
 
 use super::extension::{PARTICIPANTS, Waits};
+use super::lane::Lane;
 use super::layout::{Geometry, Side};
 use super::presence::{Presence, everybody};
 use super::regions::{AttachError, Expected, Regions};
+use crate::mpmc::journal::held;
 use crate::platform::{Identity, Liveness, Segment};
 
 /// A link that is looked at and not joined. A read-only mapping will do.
@@ -40,6 +42,20 @@ pub struct RingState {
     pub lost: u64,
 }
 
+/// What a participant has, or may have, in a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The process.
+    pub identity: Identity,
+    /// Its side.
+    pub side: Side,
+    /// Slots that it has reserved and not published.
+    pub reserved: u64,
+    /// Slots that it has claimed and not released.
+    pub claimed: u64,
+}
+
 impl<S: Segment> Inspection<S> {
     /// Looks at a segment.
     ///
@@ -51,6 +67,12 @@ impl<S: Segment> Inspection<S> {
 
     pub(super) fn segment(&self) -> &S {
         &self.segment
+    }
+
+    /// The lane through which `from` sends.
+    pub(super) fn lane(&self, from: Side) -> &Lane<S> {
+        let [primary, secondary] = &self.regions.lanes;
+        if from.lane() == 0 { primary } else { secondary }
     }
 
     /// What the link looks like.
@@ -91,6 +113,37 @@ impl<S: Segment> Inspection<S> {
         everybody.map(|seen| (seen.member.identity, seen.member.side, seen.presence))
     }
 
+    /// Who holds slots of the ring through which `from` sends, by the journals: each handle of theirs that holds any.
+    ///
+    /// Two who ran for the same slot may both seem to have it for a moment. Slots that nobody here has are held by processes
+    /// that are not Strait. Takes as long as there are slots and participants.
+    pub fn holders(&self, from: Side) -> impl Iterator<Item = Holder> {
+        let lane = self.lane(from);
+        let participants = self.regions.participants.as_ref();
+        let entries = (0..PARTICIPANTS).filter_map(move |index| Some(participants?.at(index)));
+        entries.filter_map(move |entry| {
+            let member = entry.member()?;
+            let ring = lane.ring();
+            let (start, count) = held(entry.journal(lane.index()));
+            let (head, _) = ring.positions();
+            let mut holder = Holder { identity: member.identity, side: member.side, reserved: 0, claimed: 0 };
+            // Bounded: a journal's count is below 256.
+            for ahead in 0..count {
+                // A journal has the low 56 bits; the rest is the head's, from which no slot is further away.
+                let near = start.wrapping_add(ahead).wrapping_sub(head) << 8;
+                let position = head.wrapping_add((near.cast_signed() >> 8).cast_unsigned());
+                match ring.sequence_at(position).wrapping_sub(position) {
+                    0 if member.side == from => holder.reserved = holder.reserved.saturating_add(1),
+                    1 if member.side != from && position.wrapping_sub(head).cast_signed() < 0 => {
+                        holder.claimed = holder.claimed.saturating_add(1);
+                    }
+                    _ => {}
+                }
+            }
+            (holder.reserved | holder.claimed != 0).then_some(holder)
+        })
+    }
+
     /// Whether nobody is written into an entry.
     pub(super) fn is_free(&self, place: usize) -> bool {
         self.regions.participants.as_ref().is_none_or(|participants| participants.at(place).is_free())
@@ -98,8 +151,7 @@ impl<S: Segment> Inspection<S> {
 
     /// The ring through which `from` sends. Takes as long as there are slots.
     pub fn ring(&self, from: Side) -> RingState {
-        let [primary, secondary] = &self.regions.lanes;
-        let lane = if from.lane() == 0 { primary } else { secondary };
+        let lane = self.lane(from);
         let (ring, capacity) = (lane.ring(), lane.ring().capacity());
         let (head, tail) = ring.positions();
         let mut state = RingState { head, tail, ..RingState::default() };
@@ -187,7 +239,14 @@ mod tests {
                 seen.ring(Side::Primary);
             assert_eq!([head, tail, unread, taken, held, odd], [14, 16, 1, 1, 1, 0], "{profile}");
             assert_eq!(seen.ring(Side::Secondary).tail, 0);
+            let holders: Vec<_> = seen
+                .holders(Side::Primary)
+                .map(|held| (held.identity.pid.0, held.side, held.reserved, held.claimed))
+                .collect();
+            assert_eq!(holders, [(this, primary, 1, 0), (77, secondary, 0, 1)], "{profile}");
+            assert_eq!(seen.holders(Side::Secondary).count(), 0);
             drop((reserved, claimed));
+            assert_eq!(seen.holders(Side::Primary).count(), 0);
         }
     }
 
@@ -218,6 +277,7 @@ mod tests {
                     if let Ok(seen) = Inspection::of(&segment, expected) {
                         for side in [Side::Primary, Side::Secondary] {
                             let RingState { unread, reserved, claimed, odd, .. } = seen.ring(side);
+                            assert!(seen.holders(side).count() <= PARTICIPANTS);
                             assert!(unread + reserved + claimed + odd <= seen.geometry().slots());
                         }
                         assert!(seen.participants().count() <= PARTICIPANTS);

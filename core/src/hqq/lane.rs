@@ -7,7 +7,8 @@ use super::lend;
 use super::numbers::{ErrorCode, Profile};
 use super::packet::Packet;
 use crate::mpmc::{
-    self, ConsumerTurn, HEADER_LEN, Journal, ProducerTurn, Ring, RingHeader, RingMemory, RingSlot, TurnError,
+    self, ConsumerTurn, Corrupt, HEADER_LEN, Journal, ProducerTurn, Ring, RingHeader, RingMemory, RingSlot,
+    TurnError,
 };
 use crate::platform::Segment;
 use crate::shm::{Buffers, Soon, Span, Table, ViewError};
@@ -171,6 +172,14 @@ impl<S: Segment> Lane<S> {
         match waits {
             Waits::Data => head != tail && !self.has_data(),
             Waits::Space => tail.wrapping_sub(head) < self.ring.capacity() && !self.has_space(),
+        }
+    }
+
+    /// Whether the other kind's cursor can be what it says, for who waits.
+    pub(super) fn check(&self, waits: Waits) -> Result<(), Corrupt> {
+        match waits {
+            Waits::Data => self.ring.check_tail(),
+            Waits::Space => self.ring.check_head(),
         }
     }
 

@@ -19,7 +19,7 @@
 //! | `wait` | how one waits |
 //! | `presence` | who of the participants is here |
 //! | `recovery` | what becomes of what the dead held |
-//! | `inspect` | what a link holds, for who does not join it |
+//! | `inspect`, `trace` | what a link holds, what goes through it, for who does not join it |
 //!
 //! Source: the HQQ protocol document (seed profile) and gosuda/HQQ at fb15cd8 (superblock profile).
 
@@ -49,6 +49,7 @@ mod standing;
 pub mod superblock;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod trace;
 mod wait;
 
 pub use base::Recovered;
@@ -57,7 +58,7 @@ pub use error::{OpenError, RecvError, Role, SendError};
 pub use extension::{EXTENSION_LEN, PARTICIPANTS};
 pub use features::{Capabilities, Features};
 pub use incoming::{Slot, Slots};
-pub use inspect::{Inspection, RingState};
+pub use inspect::{Holder, Inspection, RingState};
 pub use layout::{Geometry, GeometryError, MIN_SLOT_LEN, Plan, Side};
 pub use link::{Creation, Link};
 pub use numbers::{ChunkFlags, ErrorCode, OpCode, Profile, Version};
@@ -67,4 +68,5 @@ pub use presence::Presence;
 pub use producer::{Counts, Producer};
 pub use regions::{AttachError, Expected};
 pub use standing::{Doubt, Standing, remove, remove_dead, remove_unused};
+pub use trace::{Trace, Tracer};
 pub use wait::{Patience, Sleeper};

@@ -12,6 +12,17 @@ pub enum Profile {
     Seed,
 }
 
+impl Profile {
+    /// The highest version that is spoken in it. A request above it is answered with this, because the Go implementation
+    /// calls an answer above its own version an invalid operation.
+    pub const fn version(self) -> Version {
+        match self {
+            Self::Superblock => Version::V1_0,
+            Self::Seed => Version::V1_1,
+        }
+    }
+}
+
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

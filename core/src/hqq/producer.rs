@@ -152,13 +152,20 @@ impl<P: Platform> Producer<P> {
 
     #[cold]
     fn take_slowly(&mut self, most: u64, patience: Option<Patience>) -> Result<ProducerTurn, SendError> {
-        let Some(patience) = patience else { return Err(SendError::Full) };
+        let Some(patience) = patience else {
+            let checked = lane(&self.base).check(Waits::Space);
+            return Err(match checked {
+                Err(corrupt) => self.count_error(SendError::Corrupt(corrupt)),
+                Ok(()) => SendError::Full,
+            });
+        };
         self.counts.waits = self.counts.waits.saturating_add(1);
         let at = (self.base.side.lane(), Waits::Space);
         let waited = wait(&mut self.base, &mut self.backoff, at, patience, |base| Self::attempt(base, most));
         match waited {
             Ok(Waited::Done(turn)) => Ok(turn),
             Ok(Waited::TimedOut) => Err(SendError::Timeout),
+            Ok(Waited::Corrupt(corrupt)) => Err(self.count_error(SendError::Corrupt(corrupt))),
             Ok(Waited::Truncated { backed }) => {
                 Err(self.count_error(SendError::Truncated { backed, len: self.base.segment.len() }))
             }

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::base::Base;
 use super::extension::{Sleep as _, Waits};
 use crate::backoff::{Backoff, Spun};
+use crate::mpmc::Corrupt;
 use crate::platform::{Clock, Platform, Segment as _};
 use crate::time::{Deadline, Instant};
 
@@ -54,6 +55,13 @@ impl Patience {
     }
 }
 
+/// Longest time from the death of who holds a slot to its recovery by one who sleeps for it and is let run: he may have
+/// lain down just before, and finds then that the slot is stuck. README, DESIGN and the docs of links have the number.
+#[cfg(test)]
+const RECOVERED_WITHIN: Duration = Duration::from_millis(40);
+#[cfg(test)]
+const _: () = assert!(LONGEST_SLICE.as_millis() + STUCK_SLICE.as_millis() <= RECOVERED_WITHIN.as_millis());
+
 /// How a wait ended.
 pub(super) enum Waited<T> {
     Done(T),
@@ -62,6 +70,8 @@ pub(super) enum Waited<T> {
     Truncated {
         backed: usize,
     },
+    /// The other kind's cursor is nonsense: what is waited for never comes.
+    Corrupt(Corrupt),
 }
 
 /// Attempts until it succeeds or fails, or `patience` is. The first attempt is made in any case.
@@ -82,6 +92,10 @@ pub(super) fn wait<P: Platform, T, E>(
             && let Some(done) = attempt(base)?
         {
             return Ok(Waited::Done(done));
+        }
+        // After the spin: the other kind's cursor is on a line that they write.
+        if let Some(Err(corrupt)) = at(base, lane).map(|lane| lane.check(waits)) {
+            return Ok(Waited::Corrupt(corrupt));
         }
         let now = base.platform.now();
         if deadline.is_over(now) {

@@ -39,6 +39,7 @@ mod ring;
 mod shuttle_tests;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod watch;
 
 pub use error::{AttachError, Corrupt, TurnError};
 pub use guards::{Claims, Reservations};
@@ -46,3 +47,4 @@ pub use journal::Journal;
 pub use layout::{HEADER_LEN, INITIALISED, MAGIC, RingHeader, RingSlot};
 pub use memory::{ArrayMemory, RingMemory};
 pub use ring::{ConsumerTurn, MOST_AT_ONCE, MOST_RACES, ProducerTurn, Ring};
+pub use watch::Watched;

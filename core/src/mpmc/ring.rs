@@ -157,6 +157,34 @@ impl<const WORDS: usize, M: RingMemory<WORDS>> Ring<M, WORDS> {
         (self.header().head.load(Ordering::Acquire), self.header().tail.load(Ordering::Acquire))
     }
 
+    /// For a producer that finds the ring full: whether the head can be one. A head that somebody has overwritten looks
+    /// like a ring that nobody reads.
+    ///
+    /// # Errors
+    /// [`Corrupt`] names the head.
+    pub fn check_head(&self) -> Result<(), Corrupt> {
+        self.check_cursors(|head, tail| self.corrupt("head", head, tail))
+    }
+
+    /// For a consumer that finds the ring empty: whether the tail can be one.
+    ///
+    /// # Errors
+    /// [`Corrupt`] names the tail.
+    pub fn check_tail(&self) -> Result<(), Corrupt> {
+        self.check_cursors(|head, tail| self.corrupt("tail", tail, head))
+    }
+
+    /// At each moment the tail is at the head, or ahead of it by up to the capacity; both only grow.
+    #[cold]
+    fn check_cursors(&self, corrupt: impl FnOnce(u64, u64) -> Corrupt) -> Result<(), Corrupt> {
+        // Acquire, and in this order: the tail is not older than the first head, nor newer than the last.
+        let (first, tail) = self.positions();
+        let last = self.header().head.load(Ordering::Acquire);
+        let is_behind = tail.wrapping_sub(first).cast_signed() < 0;
+        let is_too_far = tail.wrapping_sub(last).cast_signed() > self.capacity.cast_signed();
+        if is_behind || is_too_far { Err(corrupt(last, tail)) } else { Ok(()) }
+    }
+
     /// Whether the slot at the head is filled. Looks at the consumers' words alone.
     #[inline]
     pub fn has_filled(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What does a link hold, for who does not join it?
 
-use strait_core::hqq::{Geometry, Inspection, Presence, RingState, Side, Standing};
+use strait_core::hqq::{Geometry, Holder, Inspection, Presence, RingState, Side, Standing};
 use strait_core::platform::Segment as _;
 
 use super::builder::LinkBuilder;
@@ -30,6 +30,9 @@ pub struct LinkInfo {
     pub is_shared_widely: bool,
     /// Ring 0, through which the primary sends, and ring 1; looked at after the participants.
     pub rings: [RingState; 2],
+    /// Who holds slots of ring 0 and of ring 1, handle by handle. What the rings count beyond that is held by processes that
+    /// are not Strait.
+    pub holders: [Vec<Holder>; 2],
     /// The handles of all processes; a link in one hand is two.
     pub participants: Vec<Participant>,
 }
@@ -104,11 +107,12 @@ impl LinkBuilder {
             is_kept: link.is_kept(),
             is_shared_widely: Os.is_shared_widely(&segment),
             rings: [Side::Primary, Side::Secondary].map(|side| link.ring(side)),
+            holders: [Side::Primary, Side::Secondary].map(|side| link.holders(side).collect()),
             participants,
         })
     }
 
-    fn error(&self, error: crate::os::OsError) -> OpenError {
+    pub(super) fn error(&self, error: crate::os::OsError) -> OpenError {
         use strait_core::platform::{FaultKind, PlatformError as _};
         match error.kind() {
             FaultKind::NotFound => OpenError::NotFound { name: self.text() },

@@ -29,7 +29,7 @@
 //!   messages of one sender arrive in the order sent.
 //! - **At most once.** A message goes to one receiver. One that dies while it holds a message takes it along.
 //! - **Who dies loses its own message alone.** What a dead process held, or one that became another program by `execve`, is
-//!   given back by whoever waits for it, within milliseconds: a reserved slot is skipped, a claimed one is free again.
+//!   given back by whoever waits for it, within 40 ms: a reserved slot is skipped, a claimed one is free again.
 //!   [`tracing`] says so, and [`Statistics::recovered`] counts it. On Linux namespaces of numbers or clocks do not matter.
 //! - **The last one out removes the name,** unless the link was made with [`keep`](LinkBuilder::keep).
 //!
@@ -62,6 +62,7 @@ mod sender;
 pub mod session;
 mod slot;
 mod statistics;
+mod trace;
 
 pub use builder::LinkBuilder;
 pub use error::{AddressError, OpenError};
@@ -74,5 +75,6 @@ pub use slot::{Batch, Slot, SlotMut};
 pub use statistics::Statistics;
 pub use strait_core::hqq::{
     AttachError, Capabilities, Counts, Doubt, ErrorCode, Features, Geometry, GeometryError, OpCode, Profile,
-    Recovered, RecvError, RingState, SendError, Side, Standing, Version,
+    Recovered, RecvError, RingState, SendError, Side, Standing, Trace, Version,
 };
+pub use trace::LinkTrace;

@@ -200,6 +200,7 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
         need(priority > 0, Features::QOS, "QOS")?;
         need(compressed, Features::COMPRESSION, "COMPRESSION")?;
         need(kind == Kind::Message && total > self.limit(agreed), Features::LARGE_COPY, "LARGE_COPY")?;
+        self.check_copy(connection, total)?;
         let max = self.config.max_message;
         if total > max {
             return Err(SendError::TooLarge { total, max });

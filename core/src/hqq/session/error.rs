@@ -44,7 +44,7 @@ pub enum PeerError {
         offer: Offer,
     },
     /// Another major version; the negotiation has failed.
-    #[error("protocol version {found} was requested, this is {}", Version::V1_1)]
+    #[error("protocol version {found} was requested, and only versions {}.x are spoken", Version::V1_1.major)]
     MajorVersion {
         /// Version requested.
         found: Version,
@@ -254,6 +254,9 @@ pub enum SendError {
         /// Most, bytes.
         max: u64,
     },
+    /// No bytes, where messages are copies: those have some.
+    #[error("an empty message cannot be sent without a negotiation: a copy has at least 1 byte")]
+    Empty,
     /// A class that does not exist.
     #[error("priority {priority} is above 3")]
     Priority {

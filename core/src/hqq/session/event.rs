@@ -11,7 +11,7 @@ use crate::hqq::packet::{Counters, Packet};
 pub enum Transmit<B = ()> {
     /// A packet without bytes.
     Packet(Packet),
-    /// A chunk: the slot's buffer takes `len` bytes of the message from `offset` on, sealed if encryption is agreed.
+    /// A chunk, or a copy, which is to name the slot's buffer: the slot's buffer takes `len` bytes of the message from `offset` on, sealed if encryption is agreed.
     Chunk {
         /// The packet.
         packet: Packet,

@@ -14,12 +14,13 @@
 //! | file | question it answers |
 //! |---|---|
 //! | `negotiation` | what both ends agree on |
-//! | `connections`, `credit` | which connections there are, how much may be sent on each |
+//! | `connections`, `credit`, `flow` | which connections there are, how much may be sent on each, whether that stops any |
 //! | `message` | what a message is called, what a chunk's flags say |
 //! | `assembly` | which incoming messages are unfinished |
 //! | `outgoing`, `schedule` | which message sends next, which waits to be acknowledged |
 //! | `calls` | which calls and requests are open |
 //! | `receive`, `arrive` | what a packet does, what a chunk does |
+//! | `standard` | what goes without a negotiation |
 //! | `transmit`, `command` | what to send, what the user wants |
 //!
 //! # Bounds
@@ -43,12 +44,14 @@ mod credit;
 mod error;
 mod event;
 mod fault;
+mod flow;
 mod history;
 mod message;
 mod negotiation;
 mod outgoing;
 mod receive;
 mod schedule;
+mod standard;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod transmit;
@@ -86,7 +89,8 @@ pub struct Config {
     pub profile: Profile,
     /// Bytes of a slot's buffer.
     pub slot_len: u64,
-    /// Version of our request. The answer to another's is at most 1.1, and never above the request.
+    /// Version of our request. The answer to another's is at most the [profile's](Profile::version), and never above the
+    /// request.
     pub version: Version,
     /// Features offered.
     pub features: Features,
@@ -107,6 +111,9 @@ pub struct Config {
     pub salt: [u64; 3],
     /// Whether the peer may open connections.
     pub listening: bool,
+    /// Whether [`go_standard`](Session::go_standard) may follow a negotiation that fails: then copies that come before are
+    /// messages already.
+    pub fallback: bool,
     /// What sealing adds to each chunk, in bytes: 8 of counter and 16 of tag.
     pub chunk_overhead: u64,
 }
@@ -118,10 +125,7 @@ impl Config {
             side,
             profile,
             slot_len,
-            version: match profile {
-                Profile::Superblock => Version::V1_0,
-                Profile::Seed => Version::V1_1,
-            },
+            version: profile.version(),
             features: Features::ALL,
             capabilities: Capabilities::ALL,
             max_message: 64 << 20,
@@ -131,6 +135,7 @@ impl Config {
             starvation_bound: 8,
             salt,
             listening: true,
+            fallback: false,
             chunk_overhead: 24,
         }
     }

@@ -86,6 +86,8 @@ pub(super) struct Negotiation {
     ours: Offer,
     salt: [u64; 3],
     state: State,
+    /// What goes without a negotiation, once that was decided.
+    standard: Option<Agreed>,
     /// The salt of a peer that is dead: its request may still be in the ring.
     lost: Option<[u64; 3]>,
 }
@@ -93,7 +95,15 @@ pub(super) struct Negotiation {
 impl Negotiation {
     /// `ours` is what we offer; its salt is ignored.
     pub(super) fn new(side: Side, profile: Profile, ours: Offer, salt: [u64; 3]) -> Self {
-        Self { side, profile, ours: Offer { salt: Some(salt), ..ours }, salt, state: State::None, lost: None }
+        Self {
+            side,
+            profile,
+            ours: Offer { salt: Some(salt), ..ours },
+            salt,
+            state: State::None,
+            standard: None,
+            lost: None,
+        }
     }
 
     pub(super) const fn state(&self) -> State {
@@ -105,6 +115,29 @@ impl Negotiation {
             State::Negotiated(agreed) => Some(agreed),
             _ => None,
         }
+    }
+
+    /// Nothing is negotiated, and nothing will be.
+    pub(super) fn go_standard(&mut self) -> Result<Agreed, CommandError> {
+        if matches!(self.state, State::Negotiated(_)) {
+            return self.standard.ok_or(CommandError::AlreadyNegotiated);
+        }
+        let agreed = Agreed {
+            version: self.profile.version(),
+            features: match self.profile {
+                Profile::Superblock => Features::NONE,
+                // Its document's chunks have a total and an offset, negotiated or not.
+                Profile::Seed => Features::LARGE_COPY,
+            },
+            capabilities: Capabilities::NONE,
+            salts: None,
+        };
+        (self.standard, self.state) = (Some(agreed), State::Negotiated(agreed));
+        Ok(agreed)
+    }
+
+    pub(super) const fn is_standard(&self) -> bool {
+        self.standard.is_some()
     }
 
     /// The request to send.
@@ -123,7 +156,7 @@ impl Negotiation {
         if matches!(self.state, State::Negotiated(_) | State::Failed) {
             return Err(PeerError::UnexpectedNegotiate { offer: *offer });
         }
-        if offer.version.major != Version::V1_1.major {
+        if offer.version.major != self.profile.version().major {
             self.state = State::Failed;
             return Err(PeerError::MajorVersion { found: offer.version });
         }
@@ -132,13 +165,14 @@ impl Negotiation {
             return Ok(Answer::Dropped);
         }
         let granted = Offer {
-            version: offer.version.min(self.ours.version.max(Version::V1_1)),
+            version: offer.version.min(self.profile.version()),
             features: self.understood(self.ours.features.intersection(offer.features), offer.salt),
             capabilities: understood_capabilities(
                 self.ours.capabilities.intersection(offer.capabilities),
                 offer.salt,
             ),
-            salt: Some(self.salt),
+            // Others know no mark: what stands in those operands must be 0.
+            salt: offer.salt.map(|_| self.salt),
         };
         let agreed = self.agree(&granted, offer.salt);
         Ok(Answer::Granted(Operation::Ack(granted), agreed))
@@ -175,7 +209,7 @@ impl Negotiation {
         }
         self.ours.salt = Some(salt);
         self.salt = salt;
-        self.state = State::None;
+        self.state = self.standard.map_or(State::None, State::Negotiated);
     }
 
     fn agree(&mut self, granted: &Offer, theirs: Option<[u64; 3]>) -> Agreed {

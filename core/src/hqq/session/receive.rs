@@ -102,7 +102,7 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
             Operation::Error { context, code } => Ok(Some(self.handle_error(context, code))),
             // A slot that was given up says nothing.
             Operation::Tombstone { .. } => Ok(None),
-            Operation::Copy { copy, len, .. } => Err(PeerError::UnexpectedCopy { copy, len }),
+            Operation::Copy { copy, len, .. } => self.handle_copy(copy, len),
             Operation::Chunk(chunk) => self.handle_chunk(now, &chunk),
             Operation::Create { connection } => {
                 self.negotiated(OpCode::CONN_CREATE, connection)?;

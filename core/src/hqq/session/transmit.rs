@@ -125,7 +125,13 @@ impl<const CONNECTIONS: usize, const ASSEMBLIES: usize, const OUTGOING: usize, c
             flags: if self.is_plain(agreed) { ChunkFlags(0) } else { flags },
             aux: if offset == 0 { aux } else { 0 },
         };
-        let packet = Operation::Chunk(chunk).emit(self.config.profile, self.config.slot_len);
+        let operation = if self.is_standard() && key.connection == ConnectionId::IMPLICIT {
+            // Whoever publishes it knows the buffer.
+            Operation::Copy { copy: key.message, buffer: 0, len }
+        } else {
+            Operation::Chunk(chunk)
+        };
+        let packet = operation.emit(self.config.profile, self.config.slot_len);
         Some(Transmit::Chunk { packet, message: key, offset, len, body })
     }
 

@@ -201,6 +201,35 @@ fn a_dead_process_and_any_word() {
 }
 
 #[test]
+fn a_cursor_that_cannot_be_is_told_to_who_waits_for_the_other_end() {
+    use super::super::SendError;
+    use crate::mpmc::Corrupt;
+    for profile in PROFILES {
+        let plan = geometry(profile).plan();
+        let (head, tail) = (plan.rings[0] + 24, plan.rings[0] + 128);
+        for found in [SLOTS + 1, 1 << 40, u64::MAX, 1 << 63] {
+            let system = FakePlatform::new();
+            let (mut one, mut other) = pair(&system, profile);
+            let segment = system.segment(NAME);
+            (0..SLOTS).for_each(|_| send(&mut one.producer, b"x"));
+            segment.scribble_u64(head, found);
+            let corrupt = Corrupt { word: "head", found, position: SLOTS, capacity: SLOTS };
+            assert_eq!(one.producer.try_reserve().err(), Some(SendError::Corrupt(corrupt)), "{profile}");
+            assert_eq!(one.producer.send(b"x", PATIENCE), Err(SendError::Corrupt(corrupt)), "{profile}");
+            assert_eq!(one.producer.keep(), Err(SendError::Corrupt(corrupt)), "{profile}");
+
+            segment.scribble_u64(head, 0);
+            (0..SLOTS).for_each(|_| drop(other.consumer.try_recv().unwrap()));
+            segment.scribble_u64(tail, found.wrapping_add(SLOTS));
+            let found = found.wrapping_add(SLOTS);
+            let corrupt = Corrupt { word: "tail", found, position: SLOTS, capacity: SLOTS };
+            assert_eq!(other.consumer.recv(PATIENCE).err(), Some(RecvError::Corrupt(corrupt)), "{profile}");
+            assert_eq!(other.consumer.keep(), Err(RecvError::Corrupt(corrupt)), "{profile}");
+        }
+    }
+}
+
+#[test]
 fn a_segment_cut_short_is_told() {
     use super::super::SendError;
     let system = FakePlatform::new();

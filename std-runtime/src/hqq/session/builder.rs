@@ -34,7 +34,15 @@ pub struct SessionBuilder {
     window: u64,
     starvation_bound: u32,
     listening: bool,
+    fallback: bool,
     timeout: Duration,
+}
+
+/// How a session begins.
+enum Start {
+    Ask,
+    Wait,
+    Standard,
 }
 
 impl SessionBuilder {
@@ -52,6 +60,7 @@ impl SessionBuilder {
             window: 1 << 20,
             starvation_bound: 8,
             listening: true,
+            fallback: false,
             timeout: DEFAULT_TIMEOUT,
         }
     }
@@ -136,6 +145,14 @@ impl SessionBuilder {
         self
     }
 
+    /// Goes on as [`standard`](Self::standard) does if the negotiation fails: the other end refuses, or does not answer in
+    /// time, as ends that know no session do. What such an end sends meanwhile is not lost. An answer that comes
+    /// later is not taken: give slow ends time. Never if anything is [required](Self::require).
+    pub fn fallback(mut self) -> Self {
+        self.fallback = true;
+        self
+    }
+
     /// How long operations wait; 5 s by default, [`Duration::MAX`] for ever.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -147,7 +164,7 @@ impl SessionBuilder {
     /// # Errors
     /// [`SessionError::Timeout`] if nobody answers; [`SessionError::Refused`]; [`SessionError::Missing`].
     pub fn negotiate(self) -> Result<Session, SessionError> {
-        self.begin(true)
+        self.begin(Start::Ask)
     }
 
     /// Waits for the other end to ask.
@@ -155,10 +172,24 @@ impl SessionBuilder {
     /// # Errors
     /// As [`negotiate`](Self::negotiate).
     pub fn accept(self) -> Result<Session, SessionError> {
-        self.begin(false)
+        self.begin(Start::Wait)
     }
 
-    fn begin(self, asks: bool) -> Result<Session, SessionError> {
+    /// Negotiates nothing, and does not wait for the other end: connections as on a Standard link. The other end does the
+    /// same, or is a Standard link, which sees the messages of connection 0 as its own: each of 1 byte to a slot's length. On
+    /// the other connections messages may be longer in the seed profile. There are no calls and no other features, and
+    /// nobody says that the other end has gone.
+    ///
+    /// # Errors
+    /// [`SessionError::Missing`] if anything is [required](Self::require); [`SessionError::System`].
+    pub fn standard(self) -> Result<Session, SessionError> {
+        if !self.required.is_empty() {
+            return Err(SessionError::Missing { missing: self.required });
+        }
+        self.begin(Start::Standard)
+    }
+
+    fn begin(self, start: Start) -> Result<Session, SessionError> {
         let timeout = self.timeout;
         let geometry = self.link.geometry();
         let config = Config {
@@ -170,6 +201,7 @@ impl SessionBuilder {
             window: self.window,
             starvation_bound: self.starvation_bound,
             listening: self.listening,
+            fallback: self.fallback && self.required.is_empty(),
             chunk_overhead: OVERHEAD as u64,
             ..Config::new(self.link.side(), geometry.profile(), geometry.slot_len(), salt()?)
         };
@@ -178,6 +210,7 @@ impl SessionBuilder {
             level: self.level,
             required: self.required,
             max_message: self.max_message,
+            fallback: config.fallback,
         };
         let (side, name) = (self.link.side(), Arc::clone(&self.link.local_address().link));
         let (sender, receiver) = self.link.split();
@@ -185,8 +218,10 @@ impl SessionBuilder {
         let (room, data) = (tx.sleeper(), rx.sleeper());
         let mut state = fresh(config, tx, side, self.window);
         state.negotiation_began = Some(Instant::now());
-        if asks {
-            state.machine.negotiate()?;
+        match start {
+            Start::Ask => state.machine.negotiate()?,
+            Start::Wait => {}
+            Start::Standard => state.go_standard()?,
         }
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -203,7 +238,7 @@ impl SessionBuilder {
             .spawn(move || super::pump::run(&pump, rx))
             .map_err(|error| SessionError::System { what: "a thread", why: error.to_string() })?;
         let session = Session::new(shared, thread, timeout);
-        session.connection.shared.wait(timeout, |state| {
+        let agreed = session.connection.shared.wait(timeout, |state| {
             match &state.refused {
                 // It agreed, sent, and left before we looked: what it sent is there.
                 Some(SessionError::PeerGone) if state.negotiation_began.is_none() => {
@@ -216,7 +251,15 @@ impl SessionBuilder {
                 Progress::Negotiated(_) => Look::Done(()),
                 _ => Look::Wait,
             })
-        })?;
+        });
+        match agreed {
+            Err(SessionError::Timeout) => {
+                let shared = &session.connection.shared;
+                let fell_back = shared.lock()?.fall_back(&shared.options);
+                fell_back.then_some(()).ok_or(SessionError::Timeout)?;
+            }
+            agreed => agreed?,
+        }
         Ok(session)
     }
 }

@@ -16,6 +16,7 @@ impl State {
         // Bounded by what the machine's tables hold.
         loop {
             let Some(transmit) = self.pending.take().or_else(|| self.machine.poll_packet()) else {
+                self.note_credit();
                 return true;
             };
             if !self.put(&transmit) {
@@ -26,6 +27,13 @@ impl State {
                 return true;
             }
         }
+    }
+
+    /// Counts each stop for want of credit, not each look.
+    fn note_credit(&mut self) {
+        let waits = self.machine.waits_for_credit();
+        self.statistics.credit_waits += u64::from(waits && !self.waits_for_credit);
+        self.waits_for_credit = waits;
     }
 
     /// Puts one into the ring; `false` if the ring is full.
@@ -43,6 +51,7 @@ impl State {
         };
         let (packet, offset, len, body) = match transmit {
             &Transmit::Packet(packet) => {
+                self.statistics.credits_sent += u64::from(packet.opcode() == OpCode::CREDIT);
                 slot.commit_packet(match packet.opcode() {
                     OpCode::PROTO_NEGOTIATE => serials::request(packet, ours),
                     OpCode::PROTO_ACK => serials::answer(packet, self.asked_by, ours),
@@ -68,12 +77,18 @@ impl State {
                 self.broken.get_or_insert(SessionError::KeyUsedUp);
                 return true;
             }
+            self.statistics.sealed_bytes += bytes.len() as u64;
+            self.statistics.sealing_overhead += (self.scratch.len() - bytes.len()) as u64;
             bytes = &self.scratch;
         }
         if let Some(to) = slot.get_mut(..bytes.len()) {
             to.copy_from_slice(bytes);
         }
-        slot.commit_packet(*packet);
+        let mut packet = *packet;
+        if packet.opcode() == OpCode::COPY {
+            packet.0[2] = slot.index();
+        }
+        slot.commit_packet(packet);
         true
     }
 
@@ -87,6 +102,10 @@ impl State {
             }
             None => false,
         };
+        if opened {
+            self.statistics.sealed_bytes += plain.len() as u64;
+            self.statistics.sealing_overhead += super::seal::OVERHEAD as u64;
+        }
         self.scratch = plain;
         opened
     }

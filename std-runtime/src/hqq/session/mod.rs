@@ -49,6 +49,7 @@ mod pump;
 mod seal;
 mod send;
 mod serials;
+mod standard;
 mod state;
 mod statistics;
 
@@ -132,6 +133,11 @@ impl Session {
     /// [`SessionError::PeerGone`] until the next peer negotiates, and what has broken the session.
     pub fn agreed(&self) -> Result<Agreed, SessionError> {
         self.connection.shared.agreed()
+    }
+
+    /// Whether nothing was negotiated: by [`standard`](SessionBuilder::standard), or after a negotiation that failed.
+    pub fn is_standard(&self) -> bool {
+        self.connection.shared.lock().is_ok_and(|state| state.machine.is_standard())
     }
 
     /// Opens a connection, and waits until the other end grants it.

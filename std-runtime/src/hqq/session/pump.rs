@@ -35,7 +35,10 @@ pub(super) fn run(shared: &Arc<Shared>, mut rx: Consumer<Os>) {
         }
         state.settle(&shared.options);
         // Room for an answer first: a packet that is taken out of the ring cannot be put back.
-        if state.machine.is_ready() && !state.must_wait_for_readers() {
+        let pauses = state.must_wait_for_readers();
+        state.statistics.reading_pauses += u64::from(pauses && !state.pauses_reading);
+        state.pauses_reading = pauses;
+        if state.machine.is_ready() && !pauses {
             drop(state);
             if !receive(shared, &mut rx) {
                 let slice =
@@ -75,6 +78,14 @@ fn receive(shared: &Shared, rx: &mut Consumer<Os>) -> bool {
         let outcome = rx.recv_packet(Duration::ZERO);
         let Ok(mut state) = shared.lock() else { return false };
         match outcome {
+            // As on a Standard link: a copy is in its own slot's buffer.
+            Ok((packet, slot)) if packet.opcode() == OpCode::COPY && packet.0[2] != slot.buffer() => {
+                tracing::warn!(
+                    slot = slot.buffer(),
+                    buffer = packet.0[2],
+                    "a copy in another slot's buffer was dropped"
+                );
+            }
             Ok((packet, slot)) => state.handle(&packet, &slot, &shared.options),
             Err(RecvError::Timeout) => {
                 drop(state);
@@ -128,6 +139,9 @@ impl State {
         let agreed = self.machine.agreed().copied();
         let profile = self.tx.geometry().profile();
         let mut len = 0;
+        if let Ok(Operation::Copy { len: copied, .. }) = packet.parse(profile) {
+            len = usize::try_from(copied).unwrap_or(usize::MAX);
+        }
         if let Ok(Operation::Chunk(chunk)) = packet.parse(profile) {
             len = usize::try_from(chunk.len).unwrap_or(usize::MAX);
             let sealed = agreed.is_some_and(|agreed| agreed.features.contains(Features::ENCRYPTION));
@@ -148,7 +162,7 @@ impl State {
                 self.scratch = scratch;
             }
             Ok(Some(event)) => self.on_event(event, options),
-            Ok(None) => {}
+            Ok(None) => self.statistics.credits_received += u64::from(packet.opcode() == OpCode::CREDIT),
             Err(error) => tracing::warn!(%error, "a packet was refused"),
         }
         self.settle(options);

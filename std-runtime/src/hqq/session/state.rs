@@ -6,7 +6,7 @@ use std::time::{Duration, Instant as StdInstant};
 
 use strait_core::hqq::packet::{Counters, Operation};
 use strait_core::hqq::session::{
-    Agreed, CallFailure, CloseReason, CommandError, Config, ConnectionId, Event, MessageKey,
+    AbortReason, Agreed, CallFailure, CloseReason, CommandError, Config, ConnectionId, Event, MessageKey,
     Session as Machine, Transmit,
 };
 use strait_core::hqq::{ErrorCode, Features, Producer, Side, Sleeper};
@@ -32,6 +32,8 @@ pub(super) struct Options {
     pub(super) level: i32,
     pub(super) required: Features,
     pub(super) max_message: u64,
+    /// Whether a negotiation that fails is followed by none.
+    pub(super) fallback: bool,
 }
 
 /// What a thread that sends a message is to hear of it.
@@ -86,6 +88,10 @@ pub(super) struct State {
     pub(super) refused: Option<SessionError>,
     pub(super) negotiation_began: Option<StdInstant>,
     pub(super) statistics: SessionStatistics,
+    /// Whether sending has stopped for want of credit, and that is counted.
+    pub(super) waits_for_credit: bool,
+    /// The same of taking messages out of the ring.
+    pub(super) pauses_reading: bool,
     pub(super) scratch: Vec<u8>,
     pub(super) stopping: bool,
 }
@@ -205,7 +211,7 @@ impl State {
     pub(super) fn on_event(&mut self, event: Event, options: &Options) {
         match event {
             Event::Negotiated(agreed) => self.on_agreed(&agreed, options),
-            Event::NegotiationFailed { code } => {
+            Event::NegotiationFailed { code } if !self.fall_back(options) => {
                 self.refused = Some(SessionError::Refused { code });
             }
             Event::Opened { connection } => {
@@ -220,8 +226,9 @@ impl State {
             }
             Event::Closed { connection, reason } => self.on_closed(connection, reason),
             Event::Chunk(_) => {}
-            Event::Aborted { message, .. } => {
+            Event::Aborted { message, reason } => {
                 self.statistics.aborted += 1;
+                self.statistics.cut_off += u64::from(reason == AbortReason::PeerLost);
                 let owed = self.incoming.abort(message);
                 self.machine.consumed(message.connection, owed);
             }
@@ -382,6 +389,8 @@ pub(super) fn fresh(config: Config, tx: Producer<Os>, side: Side, max_queued: u6
         refused: None,
         negotiation_began: None,
         statistics: SessionStatistics::default(),
+        waits_for_credit: false,
+        pauses_reading: false,
         scratch: Vec::new(),
         stopping: false,
     }

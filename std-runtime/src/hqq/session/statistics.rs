@@ -19,8 +19,23 @@ pub struct SessionStatistics {
     pub uncompressed_bytes: u64,
     /// The same, after.
     pub compressed_bytes: u64,
+    /// Bytes of chunks that were sealed or opened, as their messages have them.
+    pub sealed_bytes: u64,
+    /// Bytes that sealing has added to them: a counter and a tag for each chunk.
+    pub sealing_overhead: u64,
+    /// Packets that allowed the peer to send more.
+    pub credits_sent: u64,
+    /// Packets by which the peer allowed more.
+    pub credits_received: u64,
+    /// Times that sending came to a stop because the peer allowed no more.
+    pub credit_waits: u64,
+    /// Times that nothing more was taken out of the ring, because too much waited to be read: the way of sessions without flow
+    /// control.
+    pub reading_pauses: u64,
     /// Messages that the peer gave up, or that broke a rule.
     pub aborted: u64,
+    /// Of those, messages whose sender ended or left in their middle.
+    pub cut_off: u64,
     /// Messages that the peer has acknowledged.
     pub acknowledged: u64,
     /// Messages sent again, to the next peer; each time counts.
@@ -39,5 +54,12 @@ impl SessionStatistics {
         #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
         let ratio = || self.uncompressed_bytes as f64 / self.compressed_bytes as f64;
         (self.compressed_bytes > 0).then(ratio)
+    }
+
+    /// Bytes that sealing has added over bytes sealed or opened; `None` while there were none.
+    pub fn sealing_ratio(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+        let ratio = || self.sealing_overhead as f64 / self.sealed_bytes as f64;
+        (self.sealed_bytes > 0).then(ratio)
     }
 }

@@ -250,6 +250,24 @@ fn another_major_version_fails_on_either_side() {
 }
 
 #[test]
+fn a_request_above_what_we_know_gets_what_the_profile_knows() {
+    for (profile, known) in [(Profile::Superblock, Version::V1_0), (Profile::Seed, Version::V1_1)] {
+        for (minor, salt) in
+            [0, 1, 2, 255].into_iter().flat_map(|minor| [(minor, None), (minor, Some([5; 3]))])
+        {
+            let version = Version { major: 1, minor };
+            let mut pair = Pair::new(profile);
+            pair.inject(B, Operation::Negotiate(Offer { version, salt, ..Go::offer(3) })).unwrap();
+            let Some(Operation::Ack(granted)) = pair.next(B) else { panic!("an answer") };
+            assert_eq!(granted.version, version.min(known), "{profile}, asked for {version}");
+            // An answer is marked if the request was.
+            assert_eq!(granted.salt, salt.map(|_| [2; 3]));
+            assert_eq!(pair.ends[B].session.agreed().unwrap().version, granted.version);
+        }
+    }
+}
+
+#[test]
 fn an_answer_that_grants_too_much_fails() {
     let fits = Go::offer(3);
     let wrong = [
