@@ -241,6 +241,7 @@ pub(super) fn as_json(statistics: &SessionStatistics) -> Value {
         "reading_pauses": statistics.reading_pauses,
         "aborted": statistics.aborted,
         "cut_off": statistics.cut_off,
+        "refused": statistics.refused,
         "acknowledged": statistics.acknowledged,
         "redelivered": statistics.redelivered,
         "undelivered": statistics.undelivered,

@@ -71,7 +71,7 @@ impl Inlet {
                         Look::Died(pid) => Look::Died(pid),
                         _ => {
                             let told = session.statistics();
-                            match (told.cut_off, told.aborted) {
+                            match (told.cut_off, told.aborted + told.refused) {
                                 (0, 0) => Look::Gone,
                                 (0, refused) => Look::Incomplete(refused),
                                 _ => Look::CutOff,

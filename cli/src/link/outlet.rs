@@ -53,13 +53,19 @@ impl Outlet {
 
     /// Waits until nothing is under way any more.
     pub(super) fn finish(&self, entry: &Entry, interrupt: &Interrupt) -> Result<(), Failure> {
-        let Self::Session { session, reliable: true, .. } = self else { return Ok(()) };
+        let Self::Session { session, reliable, .. } = self else { return Ok(()) };
+        refused(session, entry)?;
+        if !reliable {
+            return Ok(());
+        }
         let patience = Patience::new(entry.timeout());
         while let Some(slice) = patience.slice() {
             match session.wait_acknowledged(slice) {
                 Err(SessionError::Timeout) => {}
                 outcome => return outcome.map_err(|error| endpoint::write(entry, error)),
             }
+            // What was refused is never acknowledged.
+            refused(session, entry)?;
             if interrupt.is_set() {
                 return Err(interrupt.failure());
             }
@@ -82,5 +88,16 @@ impl Outlet {
             Self::Standard(..) => None,
             Self::Session { session, .. } => Some(session),
         }
+    }
+}
+
+/// Fails if the receiver has said that it does not take what was sent.
+fn refused(session: &Session, entry: &Entry) -> Result<(), Failure> {
+    match session.statistics().peer_errors {
+        0 => Ok(()),
+        count => Err(endpoint::write(
+            entry,
+            format_args!("the receiver refused {count} of the messages: its log says why (--max-message?)"),
+        )),
     }
 }

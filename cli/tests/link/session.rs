@@ -124,3 +124,22 @@ fn what_a_killed_receiver_did_not_acknowledge_goes_to_the_next() {
     let text = String::from_utf8(received).unwrap();
     assert!(text == "two\nthree\n" || text == "one\ntwo\nthree\n", "{text:?}");
 }
+
+#[test]
+fn a_message_that_the_receiver_refuses_is_no_success() {
+    let (large, key) = (real_file(100_000), key_file('c'));
+    for options in [&[][..], &["--reliable"], &["--encrypt", "--key-file", key.path()]] {
+        let (name, copy) = (LinkName::new("refused"), TempFile::new("refused"));
+        let to = ["--session", "--max-message", "50000", "--file", copy.path()];
+        let receiver = name.receiver("32", "4096", &[&to[..], options].concat());
+        let from = ["--session", "--file", large.path(), "--timeout-ms", "60000"];
+        let sent = name.start("send", &[&from[..], options].concat()).end();
+        let received = receiver.end().expect_code(3);
+        assert!(received.stderr.contains("--max-message"), "{options:?}: {}", received.stderr);
+        // Whoever waits to be acknowledged hears of it; others may have gone before.
+        if options.contains(&"--reliable") {
+            assert!(sent.stderr.contains("refused 1 of the messages"), "{}", sent.stderr);
+            assert_eq!(sent.code, Some(2), "{}", sent.stderr);
+        }
+    }
+}

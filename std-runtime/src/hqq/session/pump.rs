@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strait_core::hqq::packet::{Operation, Packet};
-use strait_core::hqq::session::{Agreed, Arrived, Event, Kind};
+use strait_core::hqq::session::{Agreed, Arrived, Event, Kind, PeerError};
 use strait_core::hqq::{Consumer, Features, OpCode, RecvError};
 use strait_core::platform::Clock as _;
 
@@ -163,7 +163,12 @@ impl State {
             }
             Ok(Some(event)) => self.on_event(event, options),
             Ok(None) => self.statistics.credits_received += u64::from(packet.opcode() == OpCode::CREDIT),
-            Err(error) => tracing::warn!(%error, "a packet was refused"),
+            Err(error) => {
+                // The first chunk of a message; the others are swallowed.
+                self.statistics.refused +=
+                    u64::from(matches!(&error, PeerError::Chunk { chunk, .. } if chunk.offset == 0));
+                tracing::warn!(%error, "a packet was refused");
+            }
         }
         self.settle(options);
     }

@@ -36,6 +36,8 @@ pub struct SessionStatistics {
     pub aborted: u64,
     /// Of those, messages whose sender ended or left in their middle.
     pub cut_off: u64,
+    /// Messages of the peer that were refused from their first chunk on: too long, or against the rules. The peer is told.
+    pub refused: u64,
     /// Messages that the peer has acknowledged.
     pub acknowledged: u64,
     /// Messages sent again, to the next peer; each time counts.
