@@ -73,7 +73,7 @@ pub(super) struct Speech {
     #[arg(long)]
     pub(super) json_output: bool,
 
-    /// Says on standard error what happens. RUST_LOG, if it is set, decides instead: `warn`, `strait=debug`
+    /// Says on standard error what happens. `RUST_LOG`, if it is set, decides instead: `warn`, `strait=debug`
     #[arg(short, long)]
     pub(super) verbose: bool,
 
@@ -135,7 +135,6 @@ impl Speech {
 
     /// Has the library tell what happens, as long as the guard lives: all of it with `--verbose`, errors with `--quiet`, else
     /// from `level` on. Whether a line says when is `timed`.
-    #[must_use]
     pub(super) fn listen_to_library(&self, level: LevelFilter, timed: bool) -> WorkerGuard {
         let level = match (self.verbose, self.quiet) {
             (true, _) => LevelFilter::DEBUG,

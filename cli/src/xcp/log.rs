@@ -38,7 +38,7 @@ pub(super) enum LogFormat {
 /// What is said, and how.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LogOptions {
-    /// This and what is worse, unless RUST_LOG says otherwise.
+    /// This and what is worse, unless `RUST_LOG` says otherwise.
     pub(super) level: LevelFilter,
     pub(super) format: LogFormat,
     /// Whether a line says when.
@@ -47,7 +47,6 @@ pub(super) struct LogOptions {
 
 /// Has the library say on standard error what happens, as long as the guard lives. Its end waits a second at most for who
 /// reads it.
-#[must_use]
 pub(super) fn listen(options: LogOptions) -> WorkerGuard {
     let builder = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).lossy(true);
     let (out, guard) = builder.finish(io::stderr());
