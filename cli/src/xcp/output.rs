@@ -17,17 +17,24 @@ const MOST: u32 = 10_000;
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// Whether only this user may read what is written.
-    private: bool,
+    /// Permission bits of what is written, less those of the umask.
+    #[cfg(unix)]
+    mode: u32,
 }
 
 impl Folder {
-    /// The folder, made if need be. What is `private` only this user may read.
+    /// The folder, made if need be. What is `private` only this user may read, where files have modes.
     ///
     /// # Errors
     /// It cannot be made or written to, or is a file.
     pub(super) fn open(path: &Path, private: bool) -> Result<Self, Failure> {
-        let folder = Self { path: path.to_owned(), private };
+        #[cfg(not(unix))]
+        let _ = private;
+        let folder = Self {
+            path: path.to_owned(),
+            #[cfg(unix)]
+            mode: if private { 0o600 } else { 0o666 },
+        };
         // Told at the start, and not by the first message.
         let made = std::fs::create_dir_all(path).and_then(|()| folder.create("try").map(drop));
         made.map_err(|error| Failure::usage(format_args!("--output {}: {error}", path.display())))?;
@@ -51,7 +58,7 @@ impl Folder {
     #[cfg(target_os = "linux")]
     fn nameless(&self) -> Option<File> {
         use rustix::fs::{Mode, OFlags};
-        let mode = Mode::from_bits_truncate(if self.private { 0o600 } else { 0o666 });
+        let mode = Mode::from_bits_truncate(self.mode);
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
         rustix::fs::open(&self.path, flags, mode).ok().map(File::from)
     }
@@ -66,7 +73,7 @@ impl Folder {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, if self.private { 0o600 } else { 0o666 });
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, self.mode);
         for number in 1..MOST {
             let path = self.path.join(format!(".{name}.{number}.part"));
             match options.open(&path) {
