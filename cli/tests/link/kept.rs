@@ -100,6 +100,21 @@ fn on_a_link_that_go_made_we_take_the_side_that_go_hears() {
     assert_eq!(took.stdout, b"x");
 }
 
+#[test]
+fn a_head_that_cannot_be_is_not_called_a_full_ring() {
+    use std::os::unix::fs::FileExt as _;
+    let name = LinkName::new("head");
+    run(&["link", "create", &name, "--slots", "4", "--slot-len", "16"]).expect_code(0);
+    run(&["link", "send", &name, "--message", "x", "-n", "4"]).expect_code(0);
+    // The first ring begins behind a page, its head 24 bytes further on.
+    let file = std::fs::OpenOptions::new().write(true).open(segment(&name)).unwrap();
+    let page = run(&["link", "inspect", &name, "--json"]).expect_code(0).json()["page"].as_u64().unwrap();
+    file.write_all_at(&99_u64.to_ne_bytes(), page + 24).unwrap();
+    let ended = run(&["link", "send", &name, "--message", "x", "--timeout-ms", "5"]).expect_code(2);
+    assert!(ended.stderr.contains("ring is corrupt: head is 99"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("became free"), "{}", ended.stderr);
+}
+
 /// Bytes that Strait adds: a header, and 128 participants.
 fn strait_extension() -> u64 {
     384 + 128 * 64
