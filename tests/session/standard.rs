@@ -97,12 +97,11 @@ fn a_negotiation_that_is_refused_is_followed_by_none_at_both_ends() {
 #[test]
 fn who_requires_something_does_without_nothing() {
     let name = TestName::new("session-no-fallback");
-    let (first, _second) = links(&name, Profile::Superblock);
+    let (first, second) = links(&name, Profile::Superblock);
     let required = Features::FLOW_CONTROL;
     let soon = first.session().timeout(Duration::from_millis(20));
     let refused = soon.require(required).fallback().negotiate().expect_err("nobody answers");
     assert_eq!(refused, SessionError::Timeout);
-    let link = Link::builder(&name).open().expect("it is opened");
-    let refused = link.session().require(required).standard().expect_err("it cannot be had");
+    let refused = second.session().require(required).standard().expect_err("it cannot be had");
     assert_eq!(refused, SessionError::Missing { missing: required });
 }
