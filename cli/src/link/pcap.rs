@@ -62,11 +62,12 @@ mod tests {
 
     #[test]
     fn a_record_has_the_bytes_of_the_table() {
-        let at = UNIX_EPOCH + Duration::new(0x0102_0304, 5);
+        // Windows knows times in units of 100 ns.
+        let at = UNIX_EPOCH + Duration::new(0x0102_0304, 500);
         let packet = Packet([0xff, 9, 1, 6, 0, 0, 0, 0]);
         let bytes = record(at, Side::Secondary, &Trace::Packet { position: 7, packet }, Profile::Seed);
         assert_eq!(bytes.len(), 96);
-        assert_eq!(bytes[..16], [4, 3, 2, 1, 5, 0, 0, 0, 80, 0, 0, 0, 80, 0, 0, 0]);
+        assert_eq!(bytes[..16], [4, 3, 2, 1, 0xf4, 1, 0, 0, 80, 0, 0, 0, 80, 0, 0, 0]);
         assert_eq!(bytes[16..32], [1, 1, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!((bytes[32], bytes[40], bytes[48], bytes[56]), (0xff, 9, 1, 6));
         let missed = Trace::Missed { position: 7, count: 300 };

@@ -11,8 +11,10 @@ const GO: Features = Features::KNOWN_TO_ALL;
 #[test]
 fn copies_tombstones_and_sessions_are_shown_each_way_and_no_byte_changes() {
     let name = LinkName::new("trace");
-    let builder = Link::builder(&name).slots(32).slot_len(64).profile(Profile::Superblock).keep();
-    let mut ours = builder.clone().create().unwrap();
+    let builder = Link::builder(&name).slots(32).slot_len(64).profile(Profile::Superblock);
+    // Its name goes with it, everywhere.
+    let _keeper = builder.clone().create().unwrap();
+    let mut ours = builder.clone().primary().open().unwrap();
     let mut theirs = builder.secondary().open().unwrap();
     ours.sender().send(b"six by").unwrap();
     theirs.sender().reserve().unwrap().abort(ErrorCode::INVALID_OP);
